@@ -1,0 +1,1 @@
+"""From daily demand to forecasts: features, training frame, boosters, quantiles, evaluation. No Dagster here."""

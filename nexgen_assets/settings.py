@@ -1,0 +1,103 @@
+"""Every NEXGEN_* variable: meaning, unit, default and bounds, in one class.
+
+Values come from the environment, then from a `.env` file in the working directory. A wrong value stops the program at
+start with the variable's name. Credentials are not here: they come from the standard `AWS_*` chain.
+"""
+
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nexgen_assets.tables import HORIZON_DAYS
+
+
+class SettingsError(ValueError):
+    """A NEXGEN_* variable holds a value that cannot be used."""
+
+
+class Settings(BaseSettings):
+    """What an operator can set; each field is the variable NEXGEN_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXGEN_", env_file=".env", extra="ignore", frozen=True)
+
+    deployment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$")] = Field(
+        "local", description="Name of this deployment; its tables live under this prefix of the bucket"
+    )
+    deployment_id: str | None = Field(
+        None, description="Identity that claims the prefix; made once per home folder unless set"
+    )
+    home: Path = Field(Path(".nexgen"), description="Folder for local state: embedded S3, Dagster's database, logs")
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = Field(
+        "nexgen", description="S3 bucket"
+    )
+    s3_endpoint: str | None = Field(
+        None, description="URL of the S3 service; empty starts the embedded one unless AWS credentials are set"
+    )
+    s3_region: str = Field("us-east-1", description="Region of the bucket")
+    timezone: str = Field("UTC", description="IANA time zone in which a day begins and ends")
+    calendar_start: date = Field(date(2017, 1, 1), description="First day that can hold sales")
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field("US", description="ISO country of the holidays")
+    active_days: Annotated[int, Field(ge=1, le=400)] = Field(
+        90, description="A product stays in the daily tables this many days after its last sale (days)"
+    )
+    lookback_days: Annotated[int, Field(ge=392, le=1100)] = Field(
+        400, description="No feature looks further back than this (days)"
+    )
+    origins: Annotated[int, Field(ge=1, le=366)] = Field(
+        28, description="A long range gets forecasts and orders for its last origins only (days)"
+    )
+    horizon_days: Literal[28] = Field(HORIZON_DAYS, description="Days forecast ahead (days)")
+    overlapping_files: Literal["merge", "add"] = Field(
+        "merge", description="Lines that several files share: count them once, or add them up"
+    )
+    service_level: Annotated[float, Field(gt=0.5, lt=0.9991)] = Field(
+        0.95, description="Target probability of no stockout in the protection interval"
+    )
+    review_period_days: Annotated[int, Field(ge=1, le=28)] = Field(1, description="Days between two reviews (days)")
+    default_lead_time_days: Annotated[int, Field(ge=0, le=90)] = Field(
+        7, description="Lead time where nobody told one (days)"
+    )
+    default_margin: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.3, description="Share of the price that is margin where nobody told the unit cost"
+    )
+    training_rows: Annotated[int, Field(ge=1_000)] = Field(400_000, description="Most rows that one training samples")
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(2, description="Threads XGBoost may use")
+    schedules: Literal["on", "off"] = Field("off", description="Whether the schedules start switched on")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as error:
+            raise ValueError("is not an IANA time zone such as Europe/Berlin") from error
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def home_path(self) -> Path:
+        return self.home.expanduser().resolve()
+
+    def last_complete_day(self, now: datetime | None = None) -> date:
+        """Yesterday by the deployment's clock: the newest day that is closed at `now` (an aware instant)."""
+        return (now or datetime.now(self.zone)).astimezone(self.zone).date() - timedelta(days=1)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; raises SettingsError that names each wrong variable."""
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]  # values are validated, not typed
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"NEXGEN_{'_'.join(str(part) for part in problem['loc']).upper()}={problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise SettingsError(f"wrong settings: {wrong}") from None

@@ -1,0 +1,647 @@
+"""The data contract: every table's grain, columns, units, meaning and constraints, stated once.
+
+What belongs here: declarations only. Arrow and Spark schemas, audits, catalog texts and documentation derive from them.
+What does not: reading, writing or computing any of it. This module imports neither Dagster nor an engine, so that
+domain code may use it.
+
+Every daily table is partitioned by `day`: the day whose close the row knows. For forecasts and orders it is the origin.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+DAY = "day"
+
+TEXT = pa.string()
+WHOLE = pa.int64()
+REAL = pa.float64()
+REAL32 = pa.float32()
+FLAG = pa.bool_()
+DATE = pa.date32()
+INSTANT = pa.timestamp("us", tz="UTC")
+UNITS = pa.decimal128(18, 3)
+MONEY = pa.decimal128(18, 4)
+
+HORIZON_DAYS = 28
+QUANTILES: dict[str, float] = {
+    "q05": 0.05,
+    "q10": 0.1,
+    "q25": 0.25,
+    "q50": 0.5,
+    "q60": 0.6,
+    "q70": 0.7,
+    "q80": 0.8,
+    "q90": 0.9,
+    "q95": 0.95,
+    "q975": 0.975,
+    "q99": 0.99,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Arrow type, what it means, its unit, and what must hold of each value."""
+
+    name: str
+    type: pa.DataType
+    description: str
+    unit: str | None = None
+    nullable: bool = True
+    minimum: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its grain (the columns that identify a row) and its columns, `day` first where it is daily."""
+
+    name: str
+    description: str
+    grain: tuple[str, ...]
+    columns: tuple[Column, ...]
+    is_daily: bool = True
+    by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name = {column.name: column for column in self.columns}
+        if len(by_name) != len(self.columns):
+            raise ValueError(f"table {self.name} declares a column twice")
+        if missing := [name for name in self.grain if name not in by_name]:
+            raise ValueError(f"table {self.name}: grain columns {missing} are not declared")
+        if self.is_daily and self.columns[0].name != DAY:
+            raise ValueError(f"daily table {self.name} must begin with the column {DAY!r}")
+        object.__setattr__(self, "by_name", by_name)
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
+
+    @property
+    def spark_ddl(self) -> str:
+        """The schema in Spark's DDL, for `createDataFrame` and `mapInArrow`."""
+        return ", ".join(f"`{c.name}` {spark_type(c.type)}" for c in self.columns)
+
+
+def spark_type(arrow: pa.DataType) -> str:
+    """Spark's name of an Arrow type of this contract; raises KeyError for a type that no table uses."""
+    if pa.types.is_decimal(arrow):
+        return f"decimal({arrow.precision},{arrow.scale})"
+    return {
+        TEXT: "string",
+        WHOLE: "bigint",
+        REAL: "double",
+        REAL32: "float",
+        FLAG: "boolean",
+        DATE: "date",
+        INSTANT: "timestamp",
+    }[arrow]
+
+
+def _day(meaning: str) -> Column:
+    return Column(DAY, DATE, meaning, nullable=False)
+
+
+PRODUCT = Column("product_id", TEXT, "Product, as written in the sales file: a leading zero counts", nullable=False)
+LOCATION = Column("location", TEXT, "Store or warehouse where the product is sold", nullable=False)
+
+# The sales file's own columns, in its own words. Anything else in a file is ignored and reported once.
+SALES_FILE_REQUIRED = ("product_id", "location", "date_of_purchase", "quantity")
+SALES_FILE_COLUMNS = (
+    "customer_id",
+    "unit_price",
+    "is_promotion",
+    "holiday_name",
+    "weather_condition",
+    "customer_segment",
+    "product_id",
+    "customer_income",
+    "competitor_price",
+    "marketing_spend",
+    "product_name",
+    "lead_time",
+    "stock_level",
+    "supplier_delay",
+    "shelf_life",
+    "category",
+    "date_of_purchase",
+    "amount",
+    "quantity",
+    "location",
+)
+SALES_FILE_IGNORED = ("year", "month")
+
+_SOURCE_LINE = (
+    Column("file_key", TEXT, "Landing file the line came from (its key in the bucket)", nullable=False),
+    Column("file_version", TEXT, "Version of that file: the ETag of its content", nullable=False),
+    Column(
+        "line_number",
+        WHOLE,
+        "Line in that file where the record begins; the header is line 1",
+        nullable=False,
+        minimum=1,
+    ),
+)
+
+RAW_SALES = Table(
+    "raw_sales",
+    "One row per line of a landing file, as received.",
+    ("day", "file_key", "file_version", "line_number"),
+    (
+        _day("Day the line belongs to: its sales date, or its file's day where that is unusable"),
+        *_SOURCE_LINE,
+        Column("arrived_at", INSTANT, "When this version of the file was first seen", nullable=False),
+        Column("sales_date", DATE, "The line's date, empty if unreadable, in the future or before the calendar"),
+        *(Column(name, TEXT, f"`{name}` as written in the file") for name in SALES_FILE_COLUMNS),
+        Column("line_id", TEXT, "`line_id` as written in the file: the line's identity, if the exporter has one"),
+        Column(
+            "parse_error", TEXT, "Why the line could not be split into columns (ragged, not UTF-8), otherwise empty"
+        ),
+        Column("raw_text", TEXT, "The line itself; bytes that are not UTF-8 are written as \\xNN", nullable=False),
+    ),
+)
+
+CLEANED_SALES = Table(
+    "cleaned_sales",
+    "One row per valid sales line, typed and without the surplus of overlapping files.",
+    ("day", "file_key", "file_version", "line_number"),
+    (
+        _day("Date of the sale"),
+        *_SOURCE_LINE,
+        PRODUCT,
+        LOCATION,
+        Column("quantity", UNITS, "Units sold; negative for a return", "units", nullable=False),
+        Column("unit_price", MONEY, "Price per unit", "money per unit", minimum=0),
+        Column("amount", MONEY, "Money for the line", "money"),
+        Column(
+            "is_return", FLAG, "True for goods brought back: negative quantity, amount not positive", nullable=False
+        ),
+        Column("is_promotion", FLAG, "Whether the line was sold on promotion; empty if unknown"),
+        Column("holiday_name", TEXT, "Holiday of that day, as written; empty if none or unknown"),
+        Column("weather_condition", TEXT, "Weather of that day, as written"),
+        Column("customer_segment", TEXT, "Segment of the customer; used in aggregates only"),
+        Column("competitor_price", MONEY, "A competitor's price per unit", "money per unit", minimum=0),
+        Column("marketing_spend", MONEY, "Marketing spend attributed to the line", "money", minimum=0),
+        Column("product_name", TEXT, "Product's name"),
+        Column("category", TEXT, "Product's category"),
+        Column("stock_level", UNITS, "Units on hand at the close of the day", "units"),
+        Column("lead_time_days", REAL, "Days from order to receipt", "days", minimum=0),
+        Column("supplier_delay_days", REAL, "Further days of delay seen", "days", minimum=0),
+        Column("shelf_life_days", REAL, "Days the product keeps after receipt", "days", minimum=0),
+    ),
+)
+
+REJECTED_SALES = Table(
+    "rejected_sales",
+    "One row per line that was refused or removed as a duplicate, with its reason.",
+    ("day", "file_key", "file_version", "line_number"),
+    (
+        _day("Day the line was booked on"),
+        *_SOURCE_LINE,
+        Column("rule", TEXT, "Rule that refused the line, such as `quantity_not_a_number`", nullable=False),
+        Column("column_name", TEXT, "Column that broke the rule; empty if the whole line did"),
+        Column("value", TEXT, "That column's value, as written"),
+        Column("reason", TEXT, "The rule in words, and what to do", nullable=False),
+        Column("is_duplicate", FLAG, "True for the surplus of overlapping files: removed, not wrong", nullable=False),
+        Column("raw_text", TEXT, "The line itself, as received", nullable=False),
+    ),
+)
+
+DAILY_DEMAND = Table(
+    "daily_demand",
+    "One row per product x location x day, days without a sale included.",
+    ("day", "product_id", "location"),
+    (
+        _day("The day"),
+        PRODUCT,
+        LOCATION,
+        Column("product_name", TEXT, "Product's name on its latest line so far"),
+        Column("category", TEXT, "Product's category on its latest line so far"),
+        Column(
+            "demand_units",
+            UNITS,
+            "Units sold (returns not deducted); a lower bound of demand on stockout days",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("returned_units", UNITS, "Units brought back", "units", nullable=False, minimum=0),
+        Column(
+            "revenue", MONEY, "Money taken, refunds deducted; lines of unknown amount count 0", "money", nullable=False
+        ),
+        Column("sales_lines", WHOLE, "Sales lines (returns not counted)", "lines", nullable=False, minimum=0),
+        Column("unit_price", MONEY, "Average price of the latest day sold", "money per unit", minimum=0),
+        Column(
+            "is_promotion",
+            FLAG,
+            "Whether any line of the day was sold on promotion; empty without a sale or if unknown",
+        ),
+        Column(
+            "days_since_sale",
+            WHOLE,
+            "Days since the last sale; 0 on a day with a sale",
+            "days",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("stock_level", UNITS, "Latest known stock at the close of a day", "units"),
+        Column("stock_level_as_of", DATE, "The day of that stock level"),
+        Column("is_stockout", FLAG, "Stock known for this very day and at zero or below; empty if unknown"),
+        Column("lead_time_days", REAL, "Latest known days from order to receipt", "days", minimum=0),
+        Column("supplier_delay_days", REAL, "Latest known further delay", "days", minimum=0),
+        Column("shelf_life_days", REAL, "Latest known shelf life", "days", minimum=0),
+    ),
+)
+
+DEMAND_WINDOWS = (7, 14, 28, 56, 91, 182, 364)
+SPREAD_WINDOWS = (28, 91)
+WEEKDAY_LAGS = tuple(range(7))
+
+CLEANED_FEATURES = Table(
+    "cleaned_features",
+    "One row per product x location: all that is known at the close of that day.",
+    ("day", "product_id", "location"),
+    (
+        _day("The day whose close this row knows: a forecast origin"),
+        PRODUCT,
+        LOCATION,
+        Column("product_name", TEXT, "Product's name on its latest line so far"),
+        Column("category", TEXT, "Product's category on its latest line so far"),
+        *(
+            Column(
+                f"demand_lag_{k}",
+                REAL32,
+                f"Units sold {k} days before this day" if k else "Units sold on this day",
+                "units",
+                nullable=False,
+                minimum=0,
+            )
+            for k in WEEKDAY_LAGS
+        ),
+        *(
+            Column(
+                f"demand_mean_{w}",
+                REAL32,
+                f"Mean units a day over the last {w} days",
+                "units per day",
+                nullable=False,
+                minimum=0,
+            )
+            for w in DEMAND_WINDOWS
+        ),
+        *(
+            Column(
+                f"demand_sd_{w}",
+                REAL32,
+                f"Standard deviation of daily units over the last {w} days",
+                "units per day",
+                nullable=False,
+                minimum=0,
+            )
+            for w in SPREAD_WINDOWS
+        ),
+        *(
+            Column(f"zero_share_{w}", REAL32, f"Share of the last {w} days without a sale", nullable=False, minimum=0)
+            for w in SPREAD_WINDOWS
+        ),
+        *(
+            Column(
+                f"weekday_mean_{k}",
+                REAL32,
+                f"Mean units over 8 weeks on the weekday of {k} days before this day",
+                "units per day",
+                nullable=False,
+                minimum=0,
+            )
+            for k in WEEKDAY_LAGS
+        ),
+        Column(
+            "demand_mean_next_28_last_year",
+            REAL32,
+            "Mean units a day over the 28 days that began 364 days before tomorrow; empty before the series has a year",
+            "units per day",
+            minimum=0,
+        ),
+        Column("days_since_sale", REAL32, "Days since the last sale", "days", nullable=False, minimum=0),
+        Column(
+            "age_days", REAL32, "Days since the first sale, capped at the lookback", "days", nullable=False, minimum=0
+        ),
+        Column("unit_price", REAL32, "Average price of the latest day sold", "money per unit", minimum=0),
+        Column(
+            "price_ratio_91", REAL32, "That price against its mean over the last 91 days; empty if unknown", minimum=0
+        ),
+        Column("promotion_share_28", REAL32, "Share of the last 28 days sold on promotion", nullable=False, minimum=0),
+        Column(
+            "stockout_share_28", REAL32, "Share of the last 28 days known to be out of stock", nullable=False, minimum=0
+        ),
+        Column(
+            "category_mean_28",
+            REAL32,
+            "Mean units a day and product of the category at this location over the last 28 days",
+            "units per day",
+            nullable=False,
+            minimum=0,
+        ),
+    ),
+)
+
+CALENDAR = Table(
+    "calendar",
+    "One row per planned event of a product at a location, from the calendar uploads.",
+    ("product_id", "location", "start_date", "effective_date", "file_key", "line_number"),
+    (
+        Column("product_id", TEXT, "Product; empty for every product", nullable=False),
+        Column("location", TEXT, "Location; empty for every location", nullable=False),
+        Column("start_date", DATE, "First day of the event", nullable=False),
+        Column("end_date", DATE, "Last day of the event", nullable=False),
+        Column(
+            "promotion_share",
+            REAL,
+            "Share of the location that runs the promotion, 1 if not told",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("effective_date", DATE, "First day on which the plan was known", nullable=False),
+        Column("file_key", TEXT, "Landing file", nullable=False),
+        Column("line_number", WHOLE, "Line of that file", nullable=False),
+    ),
+    is_daily=False,
+)
+
+INVENTORY_COUNTS = Table(
+    "inventory_counts",
+    "One row per product x location x counted day, from the inventory uploads.",
+    ("product_id", "location", "count_date"),
+    (
+        PRODUCT,
+        LOCATION,
+        Column("count_date", DATE, "Day at whose close the stock was counted", nullable=False),
+        Column("on_hand", REAL, "Units on hand", "units", nullable=False),
+        Column("on_order_units", REAL, "Units ordered and not yet received", "units", nullable=False, minimum=0),
+        Column("on_order_due_date", DATE, "Day those are due; empty if unknown"),
+        Column("lead_time_days", REAL, "Days from order to receipt; empty if not told", "days", minimum=0),
+        Column("unit_cost", MONEY, "Cost per unit; empty if not told", "money per unit", minimum=0),
+        Column("pack_size", REAL, "Units per pack; empty if not told", "units", minimum=0),
+        Column("min_order_quantity", REAL, "Smallest order the supplier takes; empty if not told", "units", minimum=0),
+        Column(
+            "source", TEXT, "Where the count comes from, as the file says: `count`, `simulated`, ...", nullable=False
+        ),
+        Column("file_key", TEXT, "Landing file", nullable=False),
+        Column("line_number", WHOLE, "Line of that file", nullable=False),
+    ),
+    is_daily=False,
+)
+
+INVENTORY_POSITIONS = Table(
+    "inventory_positions",
+    "One row per product x location: stock, what is on order, and the terms of its supply at the close of the day.",
+    ("day", "product_id", "location"),
+    (
+        _day("The day at whose close this holds"),
+        PRODUCT,
+        LOCATION,
+        Column(
+            "on_hand",
+            REAL,
+            "Units on hand after the close of the day; empty if no stock was ever told",
+            "units",
+            minimum=0,
+        ),
+        Column("on_hand_as_of", DATE, "Day of the last count that `on_hand` rests on"),
+        Column("is_on_hand_estimated", FLAG, "True if computed from a count of an earlier day", nullable=False),
+        Column(
+            "inventory_source",
+            TEXT,
+            "Where the count comes from: `sales_lines`, `count`, `simulated`, `unknown`",
+            nullable=False,
+        ),
+        Column(
+            "on_order_units", REAL, "Units on order and due later than this day", "units", nullable=False, minimum=0
+        ),
+        Column(
+            "lead_time_days",
+            WHOLE,
+            "Days from order to receipt, delay included, rounded up",
+            "days",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("is_default_lead_time", FLAG, "True if nobody told the lead time", nullable=False),
+        Column("pack_size", REAL, "Units per pack", "units", nullable=False, minimum=0),
+        Column("is_default_pack_size", FLAG, "True if nobody told the pack size", nullable=False),
+        Column("min_order_quantity", REAL, "Smallest order the supplier takes", "units", nullable=False, minimum=0),
+        Column("is_default_min_order_quantity", FLAG, "True if nobody told the MOQ", nullable=False),
+        Column(
+            "unit_cost",
+            REAL,
+            "Cost per unit; assumed as price less the default margin if not told; empty without a price",
+            "money per unit",
+            minimum=0,
+        ),
+        Column("is_default_unit_cost", FLAG, "True if the cost is assumed", nullable=False),
+        Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
+    ),
+)
+
+FORECASTS = Table(
+    "forecasts",
+    "One row per product x location x horizon day: mean and quantiles of demand.",
+    ("day", "product_id", "location", "target_date"),
+    (
+        _day("Forecast origin: the last day whose sales are known"),
+        PRODUCT,
+        LOCATION,
+        Column("target_date", DATE, "Day that is forecast", nullable=False),
+        Column("horizon", WHOLE, "Days from the origin to the target", "days", nullable=False, minimum=1),
+        Column("mean", REAL32, "Expected demand", "units", nullable=False, minimum=0),
+        *(
+            Column(
+                name,
+                REAL32,
+                f"Demand that is not exceeded with probability {level}",
+                "units",
+                nullable=False,
+                minimum=0,
+            )
+            for name, level in QUANTILES.items()
+        ),
+        Column("model_version", TEXT, "Model that made the forecast, or `seasonal_naive`", nullable=False),
+    ),
+)
+
+REORDER_RECOMMENDATIONS = Table(
+    "reorder_recommendations",
+    "One row per product x location to decide on, with every number its order quantity comes from.",
+    ("day", "product_id", "location"),
+    (
+        _day("Forecast origin: the last day whose sales are known"),
+        PRODUCT,
+        LOCATION,
+        Column("product_name", TEXT, "Product's name"),
+        Column("category", TEXT, "Product's category"),
+        Column("order_date", DATE, "Day the order is placed: the day after the origin", nullable=False),
+        Column("receipt_date", DATE, "Day the order is sellable, at opening", nullable=False),
+        Column("order_units", REAL, "Units to order", "units", nullable=False, minimum=0),
+        Column("order_value", REAL, "Those units at unit cost; empty if the cost is unknown", "money", minimum=0),
+        Column("expected_demand", REAL, "Mean demand over the protection interval", "units", nullable=False, minimum=0),
+        Column("safety_stock", REAL, "Order-up-to level less that mean", "units", nullable=False),
+        Column(
+            "order_up_to_level",
+            REAL,
+            "Demand over the protection interval that is not exceeded with the service level's probability",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "protection_interval_days",
+            WHOLE,
+            "Review period + lead time: the days the order must cover",
+            "days",
+            nullable=False,
+            minimum=1,
+        ),
+        Column("review_period_days", WHOLE, "Days to the next review", "days", nullable=False, minimum=1),
+        Column(
+            "lead_time_days", WHOLE, "Days from order to receipt, delay included", "days", nullable=False, minimum=0
+        ),
+        Column(
+            "service_level",
+            REAL,
+            "Target probability of no stockout in the interval (cycle service level)",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "on_hand",
+            REAL,
+            "Units on hand at the close of the origin; 0 is used if unknown",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("on_order_units", REAL, "Units on order", "units", nullable=False, minimum=0),
+        Column("inventory_position", REAL, "On hand + on order", "units", nullable=False),
+        Column(
+            "net_requirement",
+            REAL,
+            "Order-up-to level less inventory position, at least 0",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("min_order_quantity", REAL, "Smallest order the supplier takes", "units", nullable=False, minimum=0),
+        Column("moq_units", REAL, "Units added by the MOQ", "units", nullable=False, minimum=0),
+        Column("pack_size", REAL, "Units per pack", "units", nullable=False, minimum=0),
+        Column("pack_units", REAL, "Units added by rounding up to full packs", "units", nullable=False, minimum=0),
+        Column("unit_cost", REAL, "Cost per unit", "money per unit", minimum=0),
+        Column(
+            "stockout_probability",
+            REAL,
+            "Probability of running out before an order of the next review arrives, if nothing is ordered now",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "expected_lost_units",
+            REAL,
+            "Expected unmet demand over the protection interval if nothing is ordered",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "money_at_risk",
+            REAL,
+            "That unmet demand at the selling price; empty if the price is unknown",
+            "money",
+            minimum=0,
+        ),
+        Column(
+            "days_of_cover",
+            REAL,
+            "Days the inventory position lasts at the expected demand; empty without demand",
+            "days",
+            minimum=0,
+        ),
+        Column(
+            "inventory_source",
+            TEXT,
+            "Where the stock figure comes from: `sales_lines`, `count`, `simulated`, `unknown`",
+            nullable=False,
+        ),
+        Column(
+            "assumptions",
+            TEXT,
+            "What nobody told and was assumed, separated by commas; empty if nothing",
+            nullable=False,
+        ),
+        Column(
+            "is_beyond_horizon",
+            FLAG,
+            "True if the protection interval reaches beyond the forecast and was extrapolated",
+            nullable=False,
+        ),
+        Column("next_order_date", DATE, "Next day an order can be placed", nullable=False),
+        Column("model_version", TEXT, "Model behind the forecast", nullable=False),
+        Column("policy_version", TEXT, "Version of the order policy", nullable=False),
+        Column("explanation", TEXT, "The order in one sentence", nullable=False),
+        Column("revision", TEXT, "Hash of the row's content: the same inputs give the same revision", nullable=False),
+    ),
+)
+
+LANDING_FILES = Table(
+    "landing_files",
+    "One row per version of a landing file: the manifest.",
+    ("file_key", "file_version"),
+    (
+        Column("file_key", TEXT, "Key of the file in the bucket", nullable=False),
+        Column("file_version", TEXT, "ETag of its content", nullable=False),
+        Column("kind", TEXT, "What it holds: sales, inventory, calendar", nullable=False),
+        Column("arrived_at", INSTANT, "When this version was first seen", nullable=False),
+        Column("bytes", WHOLE, "Size", "bytes", nullable=False, minimum=0),
+        Column("lines", WHOLE, "Records in it, the header not counted", "lines", nullable=False, minimum=0),
+        Column("days", pa.list_(DATE), "Partitions its lines belong to", nullable=False),
+        Column(
+            "unknown_columns", pa.list_(TEXT), "Columns of the file that the contract does not know", nullable=False
+        ),
+        Column(
+            "status",
+            TEXT,
+            "`current`, `superseded` by a later version, `deleted`, or `refused` with `problem`",
+            nullable=False,
+        ),
+        Column("problem", TEXT, "Why the whole file was refused"),
+    ),
+    is_daily=False,
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        LANDING_FILES,
+        RAW_SALES,
+        CLEANED_SALES,
+        REJECTED_SALES,
+        DAILY_DEMAND,
+        CLEANED_FEATURES,
+        CALENDAR,
+        INVENTORY_COUNTS,
+        INVENTORY_POSITIONS,
+        FORECASTS,
+        REORDER_RECOMMENDATIONS,
+    )
+}
+
+
+def columns_of(tables: Iterable[Table]) -> dict[str, set[pa.DataType]]:
+    """Types under which each column name appears; the same name must mean the same quantity everywhere."""
+    types: dict[str, set[pa.DataType]] = {}
+    for table in tables:
+        for column in table.columns:
+            types.setdefault(column.name, set()).add(column.type)
+    return types
