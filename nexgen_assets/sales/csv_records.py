@@ -1,0 +1,229 @@
+"""Records of a landing CSV: exact line numbers, and no good line lost to a bad one.
+
+What belongs here: what a landing file is, its header, and how its bytes split into records. What does not: what a
+column means, and what becomes of a bad record; `landing` and `masterdata` decide that.
+"""
+
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice, repeat
+from typing import BinaryIO, NamedTuple
+
+RAGGED = "ragged_line"
+NOT_UTF8 = "not_utf8"
+
+# a quoted field may hold line breaks, but a quote that nobody closed must not swallow the file
+MAX_RECORD_LINES = 50
+
+# lines that are split together when nothing is wrong with them; small enough for the processor's cache
+_BLOCK_LINES = 256
+
+# `surrogateescape` decodes a byte that is not UTF-8 to one of these
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+
+
+class LandingFileError(ValueError):
+    """A whole landing file is refused; the message names the file, the column and what to do."""
+
+
+@dataclass(frozen=True)
+class LandingFile:
+    """One version of one landing file: its key in the bucket, its ETag, and when it was first seen (aware)."""
+
+    key: str
+    version: str
+    arrived_at: datetime
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where each known column stands in a record, how wide a record is, and which columns nobody asked for."""
+
+    positions: dict[str, int]
+    width: int
+    unknown_columns: list[str]
+
+
+class Record(NamedTuple):
+    """One record: the line where it begins (the header is line 1), its text, and its fields unless it has none.
+
+    `problem` is None, RAGGED or NOT_UTF8. Bytes that are not UTF-8 are written as \\xNN in text and fields.
+    """
+
+    line_number: int
+    text: str
+    fields: list[str] | None
+    problem: str | None
+
+
+@contextmanager
+def open_records(
+    stream: BinaryIO,
+    file: LandingFile,
+    known: tuple[str, ...],
+    required: tuple[str, ...],
+    ignored: tuple[str, ...] = (),
+) -> Iterator[tuple[Header, Iterator[Record]]]:
+    """The header and the records of a CSV stream (UTF-8, commas, optional byte order mark); blank lines are skipped.
+
+    Raises LandingFileError if the file is empty, or if its header is unreadable, lacks a required column or repeats
+    one. The stream is left open.
+    """
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        lines = _Lines(text)
+        header = _read_header(lines, file, known, required, ignored)
+        yield header, _records(lines, header.width)
+    finally:
+        text.detach()
+
+
+class _Lines:
+    """Physical lines that can be looked at ahead and given back; `taken` holds those the current record used."""
+
+    def __init__(self, text: Iterator[str]) -> None:
+        self._text = text
+        self._ahead: deque[str] = deque()
+        self.taken: list[str] = []
+        self.next_number = 1
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.taken) == MAX_RECORD_LINES:
+            raise StopIteration  # an end inside quotes: csv.reader reports it as an error of this record
+        line = self._ahead.popleft() if self._ahead else next(self._text)
+        self.taken.append(line)
+        return line
+
+    def peek(self, count: int) -> list[str]:
+        self._ahead.extend(islice(self._text, max(0, count - len(self._ahead))))
+        return list(islice(self._ahead, count))
+
+    def skip(self, count: int) -> None:
+        for _ in range(count):
+            self._ahead.popleft()
+        self.next_number += count
+
+    def finish_record(self, used: int) -> tuple[int, str]:
+        """Close the current record after its first `used` lines; returns its line number and text."""
+        self._ahead.extendleft(reversed(self.taken[used:]))
+        number, text = self.next_number, _without_line_end("".join(self.taken[:used]))
+        self.next_number += used
+        self.taken = []
+        return number, text
+
+
+def _records(lines: _Lines, width: int) -> Iterator[Record]:
+    while block := lines.peek(_BLOCK_LINES):
+        rows = _one_row_a_line(block, width)
+        if rows is None:
+            yield from _records_one_by_one(lines, width, lines.next_number + len(block))
+        else:
+            numbers = range(lines.next_number, lines.next_number + len(block))
+            lines.skip(len(block))
+            yield from map(Record, numbers, map(_without_line_end, block), rows, repeat(None))
+
+
+def _one_row_a_line(block: list[str], width: int) -> list[list[str]] | None:
+    """The rows of a block in which every line is a good record, as in nearly all; otherwise None."""
+    if _has_escaped_byte("".join(block)):
+        return None
+    try:
+        rows = list(csv.reader(block, strict=True))
+    except csv.Error:
+        return None
+    return rows if len(rows) == len(block) and set(map(len, rows)) == {width} else None
+
+
+def _records_one_by_one(lines: _Lines, width: int, end: int) -> Iterator[Record]:
+    """Records that begin before line `end`, whatever is wrong with them."""
+    for fields in _split(lines):
+        is_whole = fields is not None and len(fields) == width and not _swallows_records(lines.taken, width)
+        number, text = lines.finish_record(len(lines.taken) if is_whole else 1)
+        if is_whole or text.strip():
+            yield _record(number, text, fields if is_whole else None)
+        if lines.next_number >= end:
+            return
+
+
+def _split(lines: _Lines) -> Iterator[list[str] | None]:
+    """Fields of one record after the other, None where quoting is broken; `lines.taken` are the record's lines."""
+    reader = csv.reader(lines, strict=True)
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield None
+
+
+def _swallows_records(taken: list[str], width: int) -> bool:
+    """Whether a line inside a quoted field is itself as wide as a record: then the quote was never meant to span it."""
+    return any('"' not in line and line.count(",") == width - 1 for line in islice(taken, 1, None))
+
+
+def _record(number: int, text: str, fields: list[str] | None) -> Record:
+    if _has_escaped_byte(text):
+        return Record(number, _visible(text), [_visible(field) for field in fields] if fields else None, NOT_UTF8)
+    return Record(number, text, fields, None if fields else RAGGED)
+
+
+def _has_escaped_byte(text: str) -> bool:
+    return not text.isascii() and _ESCAPED_BYTE.search(text) is not None
+
+
+def _visible(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _read_header(
+    lines: _Lines, file: LandingFile, known: tuple[str, ...], required: tuple[str, ...], ignored: tuple[str, ...]
+) -> Header:
+    names = _header_names(lines, file)
+    if repeated := sorted({name for name in names if name and names.count(name) > 1}):
+        raise LandingFileError(
+            f"{file.key}: the header names {_quoted(repeated)} more than once; keep one and upload the file again"
+        )
+    if missing := [name for name in required if name not in names]:
+        raise LandingFileError(
+            f"{file.key}: the header lacks the required column {_quoted(missing)}; "
+            "add it to the export (first line, separated by commas) and upload the file again"
+        )
+    return Header(
+        positions={name: names.index(name) for name in known if name in names},
+        width=len(names),
+        unknown_columns=[name or "(unnamed)" for name in names if name not in known and name not in ignored],
+    )
+
+
+def _header_names(lines: _Lines, file: LandingFile) -> list[str]:
+    for fields in _split(lines):
+        _, text = lines.finish_record(len(lines.taken))
+        if _has_escaped_byte(text) or "\0" in text:
+            raise LandingFileError(
+                f"{file.key}: the header is not UTF-8 text; export the file as UTF-8 and upload it again"
+            )
+        if fields is None:
+            raise LandingFileError(
+                f"{file.key}: a quote in the header is not closed; correct the header and upload it again"
+            )
+        if text.strip():
+            return [name.strip().lower() for name in fields]
+    raise LandingFileError(f"{file.key}: the file is empty; upload a CSV file whose first line names its columns")
+
+
+def _without_line_end(line: str) -> str:
+    return line.rstrip("\r\n")
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names)
