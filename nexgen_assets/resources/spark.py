@@ -4,13 +4,57 @@ Embedded by default: Sail, a Rust engine that speaks Spark Connect, in this proc
 names another one: `local[*]` for Apache Spark on this machine's JVM, `sc://host:port` for a cluster.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import atexit
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
 
+from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import SparkSession
 
+from nexgen_assets.resources.lake import LakeResource, S3Access
+
 SESSION_SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
-DEAD_ENGINE_SECONDS = 25
+CONNECT_SECONDS = 15
+RETRIES = 3  # of a lost call, 0.05 + 0.2 + 0.8 s apart: a dead engine is an error within seconds, not a hang
+
+# Delta and S3A for Apache Spark 4.2; hadoop-aws must equal the Hadoop client that PySpark bundles.
+JVM_PACKAGES = "io.delta:delta-spark_4.2_2.13:4.4.0,org.apache.hadoop:hadoop-aws:3.5.0"
+# What Spark already carries. A second copy of any of these on the class path is a version conflict waiting to happen.
+JVM_EXCLUDES = ",".join(
+    [
+        "org.apache.hadoop:hadoop-client-api",
+        "org.apache.hadoop:hadoop-client-runtime",
+        "org.apache.parquet:*",
+        "com.fasterxml.jackson.core:*",
+        "com.fasterxml.jackson.datatype:*",
+        "com.fasterxml.jackson.module:*",
+        "org.slf4j:*",
+        "org.apache.logging.log4j:*",
+        "org.scala-lang:scala-library",
+        "org.xerial.snappy:snappy-java",
+        "com.github.luben:zstd-jni",
+        "commons-logging:commons-logging",
+        "org.roaringbitmap:*",
+        "com.google.code.findbugs:jsr305",
+        "io.airlift:aircompressor",
+        "org.locationtech.jts:*",
+    ]
+)
+JVM_SETTINGS = {
+    "spark.jars.packages": JVM_PACKAGES,
+    "spark.jars.excludes": JVM_EXCLUDES,
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    # the defaults (200 and 50) are for clusters: on one machine a small commit would take 20 s instead of 3 s
+    "spark.sql.shuffle.partitions": "4",
+    "spark.databricks.delta.snapshotPartitions": "2",
+}
 
 
 class SparkEngineError(RuntimeError):
@@ -20,22 +64,107 @@ class SparkEngineError(RuntimeError):
 @contextmanager
 def embedded_engine() -> Iterator[str]:
     """Run Sail in this process and yield its Spark Connect address; it stops when the block ends."""
+    os.environ.setdefault("RUST_LOG", "warn")
     from pysail.spark import SparkConnectServer
 
     # the server lives as long as this reference: without it the client would wait minutes on a closed port
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     try:
-        _, port = server.listening_address
-        yield f"sc://127.0.0.1:{port}"
+        address = server.listening_address
+        if address is None:
+            raise SparkEngineError("the embedded Spark engine (Sail) did not start listening")
+        yield f"sc://127.0.0.1:{address[1]}"
     finally:
-        with suppress(Exception):
-            server.stop()
+        server.stop()
 
 
-def connect(remote: str) -> SparkSession:
-    """A session on a Spark Connect server, with few retries so that a dead engine is an error and not a hang."""
-    session = SparkSession.builder.remote(remote).create()
+def _await_server(remote: str) -> None:
+    import grpc
+
+    address = urlsplit(remote.split(";", maxsplit=1)[0])
+    target = f"{address.hostname}:{address.port or 15002}"
+    with grpc.insecure_channel(target) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=CONNECT_SECONDS)
+        except grpc.FutureTimeoutError:
+            raise SparkEngineError(
+                f"no Spark Connect server answers at {target} within {CONNECT_SECONDS} s: "
+                "check SPARK_REMOTE, or unset it to use the embedded engine"
+            ) from None
+
+
+def connect(remote: str, conf: Mapping[str, str] | None = None) -> SparkSession:
+    """A session on a Spark Connect server, with few retries so that a dead engine is an error and not a hang.
+
+    `local[*]` starts Apache Spark on this machine's JVM with `conf`; `sc://` addresses an engine that already runs.
+    Raises SparkEngineError if nothing answers.
+    """
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    if remote.startswith("sc://"):
+        if "use_ssl=true" not in remote:
+            _await_server(remote)
+        session = SparkSession.builder.remote(remote).create()
+    else:
+        builder = SparkSession.builder.remote(remote)
+        for key, value in {**JVM_SETTINGS, **(conf or {})}.items():
+            builder = builder.config(key, value)
+        session = builder.getOrCreate()
+    session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])  # pyright: ignore[reportAttributeAccessIssue]
     for key, value in SESSION_SETTINGS.items():
         session.conf.set(key, value)
     return session
+
+
+class _SharedEngine:
+    """The engine of this process: opened once, by whoever needs it first, and closed at exit."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._session: SparkSession | None = None
+        self._key: object = None
+
+    def session(self, remote: str | None, access: S3Access) -> SparkSession:
+        key = (remote, access)
+        if self._session is not None and key != self._key:
+            raise SparkEngineError("this process already runs a Spark engine with other settings: stop it first")
+        if self._session is None:
+            self._session, self._key = self._start(remote, access), key
+        return self._session
+
+    def _start(self, remote: str | None, access: S3Access) -> SparkSession:
+        if remote is None:
+            os.environ.update(access.environment)
+            remote = self._open.enter_context(embedded_engine())
+        session = connect(remote, access.spark_conf)
+        self._open.callback(session.stop)
+        return session
+
+    def stop(self) -> None:
+        self._open.close()
+        self._session = self._key = None
+
+
+_engine = _SharedEngine()
+atexit.register(_engine.stop)
+
+
+def stop_engine() -> None:
+    """Stop this process's engine, if it runs; the next use starts a new one."""
+    _engine.stop()
+
+
+class SparkResource(LazyPySparkResource):
+    """dagster-pyspark's lazy resource over Spark Connect: started on first use, stopped when the process ends.
+
+    One engine serves all steps and runs of a process; starting one costs seconds.
+    """
+
+    lake: LakeResource
+    remote: str | None = None
+    spark_config: dict[str, Any] = {}  # noqa: RUF012  # pydantic copies defaults
+
+    @property
+    def spark_session(self) -> SparkSession:
+        return _engine.session(self.remote, self.lake.access)

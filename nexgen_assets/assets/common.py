@@ -1,0 +1,55 @@
+"""What all assets of the graph share: owners, one backfill policy, and how an asset states its lookback."""
+
+import warnings
+from typing import Any
+
+import dagster as dg
+
+from nexgen_assets.io_managers.catalog import table_metadata
+from nexgen_assets.io_managers.delta import LOOKBACK
+from nexgen_assets.tables import Table
+
+OWNERS = ["team:data-platform"]
+SPARK_KINDS = {"pyspark", "deltalake", "s3"}
+PYTHON_KINDS = {"python", "deltalake", "s3"}
+
+
+def daily_table(
+    table: Table, days: dg.DailyPartitionsDefinition, *, group: str, kinds: set[str], code_version: str, **more: Any
+) -> dict[str, Any]:
+    """Keyword arguments of `@dg.asset` for a daily table: any range of days is one run."""
+    with warnings.catch_warnings():
+        # the parameter is marked beta; single_run is what makes a range one run
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        policy = dg.BackfillPolicy.single_run()
+    return {
+        "name": table.name,
+        "partitions_def": days,
+        "backfill_policy": policy,
+        "io_manager_key": "tables",
+        "metadata": table_metadata(table),
+        "group_name": group,
+        "kinds": kinds,
+        "owners": OWNERS,
+        "code_version": code_version,
+        **more,
+    }
+
+
+def small_table(table: Table, *, group: str, code_version: str, **more: Any) -> dict[str, Any]:
+    """Keyword arguments of `@dg.asset` for a table that is replaced as a whole."""
+    return {
+        "name": table.name,
+        "io_manager_key": "tables",
+        "metadata": table_metadata(table),
+        "group_name": group,
+        "kinds": PYTHON_KINDS,
+        "owners": OWNERS,
+        "code_version": code_version,
+        **more,
+    }
+
+
+def lookback(key: str, days: int) -> dg.AssetIn:
+    """An input that also holds the `days` before the run's days. The edge itself stays day to day."""
+    return dg.AssetIn(key=key, metadata={LOOKBACK: days})

@@ -1,0 +1,107 @@
+"""From landing files to daily demand."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from nexgen_assets.assets.common import PYTHON_KINDS, SPARK_KINDS, daily_table, lookback, small_table
+from nexgen_assets.landing_zone import LandingZone
+from nexgen_assets.partitions import key_range
+from nexgen_assets.resources.lake import LakeResource
+from nexgen_assets.settings import Settings
+from nexgen_assets.tables import (
+    CALENDAR,
+    CLEANED_SALES,
+    DAILY_DEMAND,
+    INVENTORY_COUNTS,
+    LANDING_FILES,
+    RAW_SALES,
+    REJECTED_SALES,
+)
+
+GROUP = "sales"
+LANDING_GROUP = "landing"
+
+
+def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The manifest of landed files, and the master data among them."""
+
+    @dg.asset(**small_table(LANDING_FILES, group=LANDING_GROUP, code_version="1"))
+    def landing_files(context: dg.AssetExecutionContext, lake: LakeResource) -> pa.Table:
+        """One row per version of a landing file: the manifest.
+
+        Looks at the landing zone, parses what is new, and says which days each file touches. A file that cannot be
+        read at all is `refused` with its problem; nothing of it is used.
+        """
+        registration = LandingZone(lake.access, settings).register()
+        for key, problem in registration.refused.items():
+            context.log.warning(f"{key} refused: {problem}")
+        for row in registration.manifest.to_pylist():
+            if row["unknown_columns"] and row["status"] == "current":
+                context.log.info(f"{row['file_key']}: unknown columns {', '.join(row['unknown_columns'])} are left out")
+        context.add_output_metadata(
+            {"new_files": registration.new_files, "refused_files": len(registration.refused)}
+        )
+        return registration.manifest
+
+    @dg.asset(deps=["landing_files"], **small_table(CALENDAR, group=LANDING_GROUP, code_version="1"))
+    def calendar(lake: LakeResource) -> pa.Table:
+        """One row per planned event of a product at a location, from the calendar uploads."""
+        return LandingZone(lake.access, settings).calendar()
+
+    @dg.asset(deps=["landing_files"], **small_table(INVENTORY_COUNTS, group=LANDING_GROUP, code_version="1"))
+    def inventory_counts(lake: LakeResource) -> pa.Table:
+        """One row per product x location x counted day, from the inventory uploads."""
+        return LandingZone(lake.access, settings).inventory_counts()
+
+    return [landing_files, calendar, inventory_counts]
+
+
+def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The road from landed lines to daily demand."""
+    spark: dict[str, Any] = {"group": GROUP, "kinds": SPARK_KINDS, "code_version": "1"}
+
+    @dg.asset(
+        deps=["landing_files"],
+        **daily_table(RAW_SALES, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
+    )
+    def raw_sales(context: dg.AssetExecutionContext, lake: LakeResource) -> pa.Table:
+        """One row per line of a landing file, as received.
+
+        A day holds every line that the current version of any file maps to it. Fails if a registered file is gone or
+        has changed since `landing_files` was last materialized.
+        """
+        return LandingZone(lake.access, settings).sales(key_range(context.partition_key_range))
+
+    @dg.asset(**daily_table(CLEANED_SALES, days, **spark))
+    def cleaned_sales(raw_sales: DataFrame) -> DataFrame:
+        """One row per valid sales line, typed and without the surplus of overlapping files."""
+        from nexgen_assets.sales.cleaning import cleaned
+
+        return cleaned(raw_sales, settings.calendar_start, settings.overlapping_files)
+
+    @dg.asset(**daily_table(REJECTED_SALES, days, **spark))
+    def rejected_sales(raw_sales: DataFrame) -> DataFrame:
+        """One row per line that was refused or removed as a duplicate, with its reason."""
+        from nexgen_assets.sales.cleaning import rejected
+
+        return rejected(raw_sales, settings.calendar_start, settings.overlapping_files)
+
+    @dg.asset(
+        ins={"cleaned_sales": lookback("cleaned_sales", settings.active_days - 1)},
+        **daily_table(DAILY_DEMAND, days, **spark),
+    )
+    def daily_demand(context: dg.AssetExecutionContext, cleaned_sales: DataFrame) -> DataFrame:
+        """One row per product x location x day, days without a sale included.
+
+        A row exists if the product sold there within the last `NEXGEN_ACTIVE_DAYS` days up to that day, never because
+        it sells again later.
+        """
+        from nexgen_assets.sales.demand import daily_demand as demand_of
+
+        run = key_range(context.partition_key_range)
+        return demand_of(cleaned_sales, run.start, run.end, settings.active_days)
+
+    return [raw_sales, cleaned_sales, rejected_sales, daily_demand]
