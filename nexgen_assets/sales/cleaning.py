@@ -1,0 +1,260 @@
+"""Which sales lines are valid, typed; which are not, and why.
+
+What belongs here: the rules a line must keep, and what makes a line the surplus of overlapping files. What does not:
+splitting lines and booking them on days (`landing`), sums (`demand`).
+
+Text is trimmed; numbers are plain decimals with a point (`12`, `-3.5`), rounded half up to the digits their type holds:
+3 for units, 4 for money and days.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
+
+from nexgen_assets.sales.csv_records import NOT_UTF8, RAGGED
+from nexgen_assets.sales.landing import SALES_DATE_PATTERN
+from nexgen_assets.tables import CLEANED_SALES, MONEY, REJECTED_SALES, SALES_FILE_COLUMNS, UNITS, spark_type
+
+OverlappingFiles = Literal["merge", "add"]
+
+DUPLICATE_OF_OTHER_FILE = "duplicate_of_other_file"
+DUPLICATE_LINE_ID = "duplicate_line_id"
+
+_BLANKS = " \t\r\n"
+# the engines disagree on exponents, other scripts' digits and suffixes: only what both read the same way is a number
+_NUMBER = r"^([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))\z"
+_TRUE = ("true", "t", "yes", "y", "1")
+_FALSE = ("false", "f", "no", "n", "0")
+
+_NUMBERS: dict[str, pa.DataType] = {
+    "quantity": UNITS,
+    "amount": MONEY,
+    "unit_price": MONEY,
+    "competitor_price": MONEY,
+    "marketing_spend": MONEY,
+    "stock_level": UNITS,
+    "lead_time": MONEY,
+    "supplier_delay": MONEY,
+    "shelf_life": MONEY,
+}
+_NEVER_NEGATIVE = (
+    "unit_price",
+    "competitor_price",
+    "marketing_spend",
+    "stock_level",
+    "lead_time",
+    "supplier_delay",
+    "shelf_life",
+)
+_DAYS = {"lead_time_days": "lead_time", "supplier_delay_days": "supplier_delay", "shelf_life_days": "shelf_life"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What breaks a line: the column at fault (None: the whole line), the condition, the reason and what to do."""
+
+    name: str
+    column: str | None
+    is_broken: Column
+    reason: str
+
+    def verdict(self) -> Column:
+        return F.struct(
+            F.lit(self.name).alias("rule"),
+            F.lit(self.column).cast("string").alias("column_name"),
+            (F.col(self.column) if self.column else F.lit(None).cast("string")).alias("value"),
+            F.lit(self.reason).alias("reason"),
+        )
+
+
+def rules(calendar_start: date) -> tuple[Rule, ...]:
+    """The rules in the order in which they are tried: the first that a line breaks refuses it.
+
+    Conditions speak of raw columns by name and of their typed values by `typed_<name>`.
+    """
+    # `landing` left the sales date empty if it was unusable; a readable one that is not too early was in the future
+    unusable, written = F.col("sales_date").isNull(), F.col("typed_date_of_purchase")
+    return (
+        Rule(NOT_UTF8, None, F.col("parse_error") == NOT_UTF8, "bytes are not UTF-8; export the file as UTF-8"),
+        Rule(
+            RAGGED,
+            None,
+            F.col("parse_error") == RAGGED,
+            "the line does not split into the header's columns; check its commas and quotes",
+        ),
+        Rule("missing_product_id", "product_id", _is_missing("product_id"), "no product; fill in product_id"),
+        Rule("missing_location", "location", _is_missing("location"), "no location; fill in location"),
+        Rule(
+            "date_before_calendar",
+            "date_of_purchase",
+            unusable & (written < F.lit(calendar_start)),
+            f"the date is before the calendar's first day, {calendar_start}; correct it or begin the calendar earlier",
+        ),
+        Rule(
+            "date_in_future",
+            "date_of_purchase",
+            unusable & written.isNotNull(),
+            "the date was in the future when the file arrived; correct it",
+        ),
+        Rule(
+            "date_unreadable",
+            "date_of_purchase",
+            unusable,
+            "not a date; write it as YYYY-MM-DD, a time may follow",
+        ),
+        Rule("missing_quantity", "quantity", _is_missing("quantity"), "no quantity; fill in the units sold"),
+        *(_not_a_number(name) for name in _NUMBERS),
+        Rule(
+            "is_promotion_not_a_boolean",
+            "is_promotion",
+            ~_is_missing("is_promotion") & F.col("typed_is_promotion").isNull(),
+            "neither true nor false; write true or false, or leave it empty",
+        ),
+        Rule("quantity_zero", "quantity", F.col("typed_quantity") == 0, "nothing was sold; correct or drop the line"),
+        Rule(
+            "negative_quantity_with_positive_amount",
+            "quantity",
+            (F.col("typed_quantity") < 0) & (F.col("typed_amount") > 0),
+            "units came back yet money was taken; make the quantity positive, or the amount negative for a return",
+        ),
+        *(_negative(name) for name in _NEVER_NEGATIVE),
+    )
+
+
+def classify(raw: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
+    """Lines of raw_sales with `typed_<column>`, `rule`, `column_name`, `value`, `reason` and `is_duplicate`.
+
+    A line is valid where `rule` is null. `calendar_start` is the one that the lines were parsed with.
+    """
+    return _mark_duplicates(_apply_rules(_typed(raw), calendar_start), overlapping_files)
+
+
+def cleaned(raw: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
+    """The valid lines, as CLEANED_SALES."""
+    valid = classify(raw, calendar_start, overlapping_files).where(F.col("rule").isNull())
+    sources = {
+        **{name: f"typed_{name}" for name in SALES_FILE_COLUMNS},
+        **{days: f"typed_{name}" for days, name in _DAYS.items()},
+    }
+    typed = valid.withColumn("is_return", F.col("typed_quantity") < 0)
+    return typed.select(
+        *(F.col(sources.get(c.name, c.name)).cast(spark_type(c.type)).alias(c.name) for c in CLEANED_SALES.columns)
+    )
+
+
+def rejected(raw: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
+    """The lines refused, and the surplus of overlapping files, as REJECTED_SALES."""
+    lines = classify(raw, calendar_start, overlapping_files)
+    return lines.where(F.col("rule").isNotNull()).select(*REJECTED_SALES.names)
+
+
+def _is_missing(name: str) -> Column:
+    return _trimmed(name).isNull()
+
+
+def _not_a_number(name: str) -> Rule:
+    return Rule(
+        f"{name}_not_a_number",
+        name,
+        ~_is_missing(name) & F.col(f"typed_{name}").isNull(),
+        "not a number; write plain digits with a decimal point, such as 12.5",
+    )
+
+
+def _negative(name: str) -> Rule:
+    return Rule(
+        f"negative_{name}", name, F.col(f"typed_{name}") < 0, f"{name} is below zero; correct it or leave it empty"
+    )
+
+
+def _typed(raw: DataFrame) -> DataFrame:
+    readers = {
+        **{name: _trimmed(name) for name in SALES_FILE_COLUMNS},
+        **{name: _number(name, arrow) for name, arrow in _NUMBERS.items()},
+        "is_promotion": _boolean("is_promotion"),
+        "date_of_purchase": _date("date_of_purchase"),
+    }
+    return raw.withColumns({f"typed_{name}": value for name, value in readers.items()})
+
+
+def _trimmed(name: str) -> Column:
+    return F.nullif(F.trim(F.col(name), F.lit(_BLANKS)), F.lit(""))
+
+
+def _number(name: str, arrow: pa.DataType) -> Column:
+    plain = F.regexp_extract(F.trim(F.col(name), F.lit(_BLANKS)), _NUMBER, 1)
+    return F.nullif(plain, F.lit("")).try_cast(spark_type(arrow))
+
+
+def _boolean(name: str) -> Column:
+    word = F.lower(_trimmed(name))
+    return F.when(word.isin(*_TRUE), F.lit(True)).when(word.isin(*_FALSE), F.lit(False))
+
+
+def _date(name: str) -> Column:
+    written = F.regexp_extract(F.col(name), rf"{SALES_DATE_PATTERN}\z", 1)
+    return F.nullif(written, F.lit("")).try_cast("date")
+
+
+def _apply_rules(typed: DataFrame, calendar_start: date) -> DataFrame:
+    verdicts = [F.when(rule.is_broken, rule.verdict()) for rule in rules(calendar_start)]
+    judged = typed.withColumn("verdict", F.coalesce(*verdicts))
+    return judged.select("*", "verdict.*").drop("verdict")
+
+
+def _mark_duplicates(judged: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:
+    """Refuse the surplus of lines that several files share; lines that broke a rule take no part.
+
+    In the rank-th copy of a line, the files compete: the one that arrived first keeps it. So a line's count is its
+    maximum over the files. A `line_id` has one copy only, wherever it stands.
+    """
+    valid = F.col("rule").isNull()
+    has_line_id = _trimmed("line_id").isNotNull()
+    merges = F.lit(overlapping_files == "merge") | has_line_id
+    copies = judged.withColumn("identity", F.when(valid & merges, _identity()).otherwise(_only_itself())).withColumn(
+        "rank_in_file",
+        F.when(has_line_id, F.lit(1)).otherwise(
+            F.row_number().over(
+                Window.partitionBy("day", "identity", "file_key", "file_version").orderBy("line_number")
+            )
+        ),
+    )
+    competition = Window.partitionBy("day", "identity", "rank_in_file").orderBy(
+        "arrived_at", "file_key", "file_version", "line_number"
+    )
+    first = {f"first_{name}": F.first(name).over(competition) for name in ("file_key", "line_number")}
+    ranked = copies.withColumns({"place": F.row_number().over(competition), **first})
+    is_duplicate = F.col("place") > 1
+    reason = F.concat(
+        F.lit("already counted from "),
+        F.col("first_file_key"),
+        F.lit(" line "),
+        F.col("first_line_number").cast("string"),
+        F.lit("; nothing to do"),
+    )
+    rule = F.when(has_line_id, F.lit(DUPLICATE_LINE_ID)).otherwise(F.lit(DUPLICATE_OF_OTHER_FILE))
+    return ranked.withColumns(
+        {
+            "is_duplicate": is_duplicate,
+            "rule": F.when(is_duplicate, rule).otherwise(F.col("rule")),
+            "reason": F.when(is_duplicate, reason).otherwise(F.col("reason")),
+        }
+    ).drop("identity", "rank_in_file", "place", *first)
+
+
+def _identity() -> Column:
+    """What makes two lines the same: `line_id`, or every column of the contract; the length keeps values apart."""
+    contents = [_sized(_trimmed(name)) for name in SALES_FILE_COLUMNS]
+    return F.coalesce(F.concat(F.lit("id:"), _trimmed("line_id")), F.md5(F.concat(*contents)))
+
+
+def _only_itself() -> Column:
+    return F.concat_ws(":", F.lit("line"), "line_number", "file_version", "file_key")
+
+
+def _sized(value: Column) -> Column:
+    return F.coalesce(F.concat(F.length(value).cast("string"), F.lit(":"), value), F.lit("-"))

@@ -1,0 +1,230 @@
+"""What a row of daily_demand says, against SQL over plain lines, and that a range of days equals its days."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from nexgen_assets.sales.demand import daily_demand
+from nexgen_assets.tables import CLEANED_SALES, DAILY_DEMAND
+
+FIRST = date(2024, 1, 1)
+ACTIVE_DAYS = 4
+
+# Each row of day d is computed anew from the lines of the last ACTIVE_DAYS days: no window functions, no carrying.
+ORACLE = f"""
+with days as (select unnest(generate_series(date '{{start}}', date '{{end}}', interval 1 day))::date as day),
+seen as (
+    select d.day, l.product_id, l.location, l.day as line_day, (l.file_key, l.line_number) as place, l.*
+    exclude (day, product_id, location)
+    from days d join lines l on l.day between d.day - {ACTIVE_DAYS - 1} and d.day
+),
+prices as (
+    select day, product_id, location, line_day,
+        coalesce(
+            (sum(amount) filter (amount >= 0))::double / (sum(quantity) filter (amount >= 0))::double,
+            avg(unit_price)::double
+        ) as price
+    from seen where not is_return group by all
+),
+latest_price as (
+    select day, product_id, location, max_by(price, line_day) filter (price is not null) as unit_price
+    from prices group by all
+)
+select day, product_id, location,
+    max_by(product_name, (line_day, place)) filter (product_name is not null) as product_name,
+    max_by(category, (line_day, place)) filter (category is not null) as category,
+    coalesce(sum(quantity) filter (line_day = day and not is_return), 0)::decimal(18,3) as demand_units,
+    coalesce(-sum(quantity) filter (line_day = day and is_return), 0)::decimal(18,3) as returned_units,
+    coalesce(sum(amount) filter (line_day = day), 0)::decimal(18,4) as revenue,
+    count(*) filter (line_day = day and not is_return) as sales_lines,
+    any_value(unit_price_) as unit_price,
+    bool_or(is_promotion) filter (line_day = day and not is_return) as is_promotion,
+    coalesce(day - max(line_day) filter (not is_return), {ACTIVE_DAYS}) as days_since_sale,
+    max_by(stock_level, (line_day, place)) filter (stock_level is not null) as stock_level,
+    max(line_day) filter (stock_level is not null) as stock_level_as_of,
+    max_by(stock_level, place) filter (stock_level is not null and line_day = day) <= 0 as is_stockout,
+    max_by(lead_time_days, (line_day, place)) filter (lead_time_days is not null) as lead_time_days,
+    max_by(supplier_delay_days, (line_day, place)) filter (supplier_delay_days is not null) as supplier_delay_days,
+    max_by(shelf_life_days, (line_day, place)) filter (shelf_life_days is not null) as shelf_life_days
+from (
+    select s.*, p.unit_price as unit_price_ from seen s left join latest_price p using (day, product_id, location)
+)
+group by day, product_id, location
+having bool_or(not is_return) or bool_or(line_day = day)
+order by all
+"""
+
+
+def lines_of(*lines: dict) -> pa.Table:
+    """Cleaned lines from the columns that matter to a test."""
+    defaults = {
+        "day": FIRST,
+        "file_key": "sales.csv",
+        "file_version": "1",
+        "product_id": "A",
+        "location": "S",
+        "quantity": Decimal(1),
+    }
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        row = defaults | {"line_number": number} | line
+        rows.append(row | {"is_return": row["quantity"] < 0})
+    return pa.Table.from_pylist(rows, CLEANED_SALES.arrow_schema)
+
+
+def demand(spark: SparkSession, lines: pa.Table, start: date, end: date, active_days: int = ACTIVE_DAYS) -> list[dict]:
+    cleaned = spark.createDataFrame(lines)
+    rows = daily_demand(cleaned, start, end, active_days).toArrow().to_pylist()
+    return sorted(rows, key=lambda row: (row["day"], row["product_id"], row["location"]))
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+maybe_units = st.none() | st.integers(-2, 5).map(Decimal)
+maybe_days = st.none() | st.sampled_from([1.0, 7.5])
+sales_lines = st.builds(
+    dict,
+    day=st.integers(0, 11).map(day),
+    file_key=st.sampled_from(["a.csv", "b.csv"]),
+    product_id=st.sampled_from(["A", "B"]),
+    location=st.sampled_from(["S", "T"]),
+    quantity=st.sampled_from([Decimal(-1), Decimal(1), Decimal("2.5"), Decimal(4)]),
+    unit_price=st.none() | st.sampled_from([Decimal("2.5"), Decimal("3.25")]),
+    is_promotion=st.none() | st.booleans(),
+    product_name=st.none() | st.sampled_from(["Milk", "Fresh milk"]),
+    category=st.none() | st.just("Dairy"),
+    stock_level=maybe_units,
+    lead_time_days=maybe_days,
+    supplier_delay_days=maybe_days,
+    shelf_life_days=maybe_days,
+).flatmap(
+    lambda line: st.sampled_from([None, Decimal(0), Decimal(3), Decimal("7.5")]).map(
+        lambda amount: line | {"amount": -amount if amount is not None and line["quantity"] < 0 else amount}
+    )
+)
+histories = st.lists(sales_lines, min_size=1, max_size=14).map(lambda lines: lines_of(*lines))
+some_examples = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def test_the_table_keeps_the_contract(spark: SparkSession) -> None:
+    table = daily_demand(spark.createDataFrame(lines_of({})), FIRST, FIRST, ACTIVE_DAYS).toArrow()
+    assert table.schema.names == DAILY_DEMAND.names
+    assert table.schema.types == DAILY_DEMAND.arrow_schema.types
+
+
+@some_examples
+@given(lines=histories)
+def test_each_row_says_what_sql_says_of_its_own_window(spark: SparkSession, lines: pa.Table) -> None:
+    start, end = day(3), day(9)
+    with duckdb.connect() as sql:
+        sql.register("lines", lines)
+        expected = sql.sql(ORACLE.format(start=start, end=end)).to_arrow_table().to_pylist()
+
+    rows = demand(spark, lines, start, end)
+
+    prices = [row.pop("unit_price") for row in rows]
+    expected_prices = [row.pop("unit_price") for row in expected]
+    assert rows == expected
+    assert [price and float(price) for price in prices] == pytest.approx(expected_prices, abs=5.1e-5)
+
+
+@some_examples
+@given(lines=histories)
+def test_a_range_of_days_equals_its_days_one_by_one(spark: SparkSession, lines: pa.Table) -> None:
+    cleaned = spark.createDataFrame(lines)
+    days = [day(number) for number in range(3, 10)]
+    one_by_one = daily_demand(cleaned, days[0], days[0], ACTIVE_DAYS)
+    for single in days[1:]:
+        one_by_one = one_by_one.unionByName(daily_demand(cleaned, single, single, ACTIVE_DAYS))
+    at_once = daily_demand(cleaned, days[0], days[-1], ACTIVE_DAYS)
+    order = ("day", "product_id", "location")
+    assert at_once.orderBy(*order).toArrow() == one_by_one.orderBy(*order).toArrow()
+
+
+@some_examples
+@given(lines=histories)
+def test_units_and_money_are_conserved(spark: SparkSession, lines: pa.Table) -> None:
+    rows = demand(spark, lines, day(0), day(11))
+    sold = [(line["quantity"], line["amount"] or Decimal(0)) for line in lines.to_pylist()]
+    assert sum(row["demand_units"] - row["returned_units"] for row in rows) == sum(units for units, _ in sold)
+    assert sum(row["revenue"] for row in rows) == sum(amount for _, amount in sold)
+    assert sum(row["sales_lines"] for row in rows) == sum(units > 0 for units, _ in sold)
+
+
+def test_a_product_has_zero_days_until_it_counts_as_inactive(spark: SparkSession) -> None:
+    rows = demand(spark, lines_of({}), day(0), day(9), active_days=4)
+    assert [(row["day"], row["demand_units"], row["days_since_sale"]) for row in rows] == [
+        (day(0), 1, 0),
+        (day(1), 0, 1),
+        (day(2), 0, 2),
+        (day(3), 0, 3),
+    ]
+
+
+def test_a_product_does_not_exist_before_its_first_sale(spark: SparkSession) -> None:
+    assert demand(spark, lines_of({"day": day(5)}), day(0), day(4)) == []
+
+
+def test_a_return_long_after_the_sale_has_a_row_on_its_day_only(spark: SparkSession) -> None:
+    back = {"day": day(6), "quantity": Decimal(-2), "amount": Decimal(-5)}
+    rows = demand(spark, lines_of({}, back), day(4), day(9), active_days=4)
+    assert [(r["day"], r["demand_units"], r["returned_units"], r["revenue"], r["days_since_sale"]) for r in rows] == [
+        (day(6), 0, 2, -5, 4)
+    ]
+
+
+def test_a_return_does_not_prolong_activity(spark: SparkSession) -> None:
+    rows = demand(spark, lines_of({}, {"day": day(2), "quantity": Decimal(-1)}), day(0), day(9), active_days=4)
+    assert [row["day"] for row in rows] == [day(0), day(1), day(2), day(3)]
+
+
+def test_a_stock_level_older_than_the_window_is_unknown(spark: SparkSession) -> None:
+    lines = lines_of({"stock_level": Decimal(9)}, {"day": day(3)})
+    rows = demand(spark, lines, day(3), day(4), active_days=4)
+    assert [(row["stock_level"], row["stock_level_as_of"]) for row in rows] == [(9, day(0)), (None, None)]
+
+
+@pytest.mark.parametrize(("stock", "is_stockout"), [(Decimal(0), True), (Decimal(-1), True), (Decimal(3), False)])
+def test_a_stockout_is_known_only_for_the_day_of_the_stock_level(
+    spark: SparkSession, stock: Decimal, is_stockout: bool
+) -> None:
+    rows = demand(spark, lines_of({"stock_level": stock}), day(0), day(1))
+    assert [row["is_stockout"] for row in rows] == [is_stockout, None]
+
+
+def test_the_stock_level_of_a_day_is_that_of_its_last_line(spark: SparkSession) -> None:
+    lines = lines_of(
+        {"line_number": 10, "stock_level": Decimal(7)},
+        {"line_number": 9, "stock_level": Decimal(8)},
+        {"line_number": 11},
+    )
+    assert demand(spark, lines, day(0), day(0))[0]["stock_level"] == 7
+
+
+def test_the_price_is_the_revenue_weighted_mean_of_the_latest_day_sold(spark: SparkSession) -> None:
+    lines = lines_of(
+        {"quantity": Decimal(1), "amount": Decimal(10)},
+        {"quantity": Decimal(3), "amount": Decimal(24)},
+        {"unit_price": Decimal(99)},
+    )
+    assert [row["unit_price"] for row in demand(spark, lines, day(0), day(1))] == [Decimal("8.5"), Decimal("8.5")]
+
+
+def test_the_price_is_the_mean_of_the_prices_told_where_no_amount_is(spark: SparkSession) -> None:
+    lines = lines_of({"unit_price": Decimal(2)}, {"unit_price": Decimal("2.5")})
+    assert demand(spark, lines, day(0), day(0))[0]["unit_price"] == Decimal("2.25")
+
+
+def test_a_promotion_is_unknown_on_a_day_without_a_sale(spark: SparkSession) -> None:
+    lines = lines_of({"is_promotion": True}, {"is_promotion": False})
+    assert [row["is_promotion"] for row in demand(spark, lines, day(0), day(1))] == [True, None]
