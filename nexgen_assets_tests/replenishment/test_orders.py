@@ -1,0 +1,382 @@
+"""Reorder recommendations: rows that add up, that explain themselves, and that do not depend on their batch."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexgen_assets import tables
+from nexgen_assets.replenishment.orders import (
+    ORIGIN_COLUMNS,
+    interval_lengths,
+    most_urgent,
+    reorder_recommendations,
+)
+from nexgen_assets.replenishment.policy import IntervalDistribution, Policy
+from nexgen_assets_tests.replenishment.distributions import Poisson, Totals
+
+DAY = date(2026, 3, 10)
+POLICY = Policy(0.95, 1)
+ORIGIN_SCHEMA = pa.schema(
+    [
+        *(pa.field(c.name, c.type) for c in tables.INVENTORY_POSITIONS.columns),
+        pa.field("product_name", pa.string()),
+        pa.field("category", pa.string()),
+        pa.field("unit_price", pa.float32()),
+        pa.field("model_version", pa.string()),
+    ]
+)
+TOLD: dict[str, Any] = {
+    "day": DAY,
+    "product_id": "007",
+    "location": "north",
+    "on_hand": 3.0,
+    "on_hand_as_of": DAY,
+    "is_on_hand_estimated": False,
+    "inventory_source": "count",
+    "on_order_units": 0.0,
+    "lead_time_days": 7,
+    "is_default_lead_time": False,
+    "pack_size": 12.0,
+    "is_default_pack_size": False,
+    "min_order_quantity": 1.0,
+    "is_default_min_order_quantity": False,
+    "unit_cost": 2.5,
+    "is_default_unit_cost": False,
+    "shelf_life_days": None,
+    "product_name": "Oat milk",
+    "category": "dairy",
+    "unit_price": 4.0,
+    "model_version": "m1",
+}
+
+
+def origin_rows(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist([TOLD | row for row in rows], schema=ORIGIN_SCHEMA)
+
+
+def poisson(*means: float) -> Poisson:
+    return Poisson(np.array(means))
+
+
+def only_order(demand: IntervalDistribution, policy: Policy = POLICY, **row: Any) -> dict[str, Any]:
+    [order] = reorder_recommendations(origin_rows(row), demand, policy).to_pylist()
+    return order
+
+
+def many_rows(n: int, seed: int = 3) -> pa.Table:
+    """Rows of every kind: fractions of units, unknown stock, price and cost, several days."""
+    rng = np.random.default_rng(seed)
+    return origin_rows(
+        *(
+            {
+                "day": DAY + timedelta(days=i % 3),
+                "product_id": f"{i:05d}",
+                "on_hand": None if rng.random() < 0.1 else int(rng.integers(0, 60_000)) / 1000,
+                "on_order_units": float(rng.integers(0, 20)),
+                "lead_time_days": int(rng.integers(0, 20)),
+                "pack_size": float(rng.choice([1, 6, 12])),
+                "min_order_quantity": float(rng.choice([0, 1, 20])),
+                "unit_cost": None if rng.random() < 0.1 else 2.5,
+                "unit_price": None if rng.random() < 0.1 else float(rng.choice([0.99, 4.0, 19.99])),
+                "product_name": None if rng.random() < 0.1 else "Brot, weiß",
+            }
+            for i in range(n)
+        )
+    )
+
+
+def many_orders(n: int = 500) -> pa.Table:
+    rows = many_rows(n)
+    return reorder_recommendations(rows, Poisson(np.linspace(0, 60, n)), POLICY)
+
+
+def violations(orders: pa.Table, condition: str) -> int:
+    """Rows of `orders` for which the SQL condition is not true."""
+    connection = duckdb.connect()
+    connection.register("orders", orders)
+    [(count,)] = connection.execute(f"select count(*) from orders where ({condition}) is not true").fetchall()
+    return count
+
+
+def test_orders_have_the_columns_of_the_contract() -> None:
+    orders = many_orders()
+
+    assert orders.schema == tables.REORDER_RECOMMENDATIONS.arrow_schema
+    assert all(orders[c.name].null_count == 0 for c in tables.REORDER_RECOMMENDATIONS.columns if not c.nullable)
+
+
+def test_every_origin_row_gets_one_row_in_its_place() -> None:
+    rows = many_rows(500)
+    grain = list(tables.REORDER_RECOMMENDATIONS.grain)
+
+    assert many_orders(500).select(grain).to_pylist() == rows.select(grain).to_pylist()
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "order_units = net_requirement + moq_units + pack_units",
+        "net_requirement = greatest(0, order_up_to_level - inventory_position)",
+        "order_up_to_level = expected_demand + safety_stock",
+        "inventory_position = on_hand + on_order_units",
+        "order_up_to_level = ceil(order_up_to_level)",
+        "protection_interval_days = review_period_days + lead_time_days",
+        "order_units % pack_size = 0 and (order_units = 0 or order_units >= min_order_quantity)",
+        "order_value is not distinct from order_units * unit_cost",
+        "days_of_cover is not distinct from inventory_position * protection_interval_days / nullif(expected_demand, 0)",
+        "order_date = day + 1 and receipt_date = order_date + lead_time_days::int",
+        "next_order_date = order_date + review_period_days::int",
+        "stockout_probability between 0 and 1 and expected_lost_units between 0 and expected_demand + 0.001",
+    ],
+)
+def test_a_person_can_recompute_every_row(identity: str) -> None:
+    assert violations(many_orders(), identity) == 0
+
+
+@given(
+    mean=st.floats(0, 5_000),
+    service_level=st.floats(0.5, 0.999),
+    on_hand=st.integers(0, 10_000_000).map(lambda n: n / 1000),
+    on_order=st.integers(0, 500).map(float),
+)
+def test_the_sums_of_a_row_are_exact(mean: float, service_level: float, on_hand: float, on_order: float) -> None:
+    order = only_order(poisson(mean), Policy(service_level, 1), on_hand=on_hand, on_order_units=on_order)
+
+    assert order["expected_demand"] + order["safety_stock"] == order["order_up_to_level"]
+    assert order["order_units"] == order["net_requirement"] + order["moq_units"] + order["pack_units"]
+
+
+@given(st.floats(0.1, 200), st.floats(0.5, 0.999), st.floats(0.5, 0.999))
+def test_an_order_never_falls_when_the_service_level_rises(mean: float, a: float, b: float) -> None:
+    low, high = (only_order(poisson(mean), Policy(p, 1))["order_units"] for p in sorted((a, b)))
+
+    assert low <= high
+
+
+@given(st.lists(st.integers(1, 29), max_size=4))
+def test_no_row_depends_on_its_batch(cuts: list[int]) -> None:
+    rows, means = many_rows(30), np.linspace(0, 60, 30)
+    bounds = [0, *sorted(set(cuts)), 30]
+
+    batches = [reorder_recommendations(rows.slice(a, b - a), Poisson(means[a:b]), POLICY) for a, b in pairwise(bounds)]
+
+    assert pa.concat_tables(batches) == reorder_recommendations(rows, Poisson(means), POLICY)
+
+
+def test_no_row_depends_on_the_order_of_rows() -> None:
+    rows, demand = many_rows(50), Poisson(np.linspace(0, 60, 50))
+    shuffled = np.random.default_rng(0).permutation(50)
+
+    orders = reorder_recommendations(rows, demand, POLICY)
+
+    assert reorder_recommendations(rows.take(shuffled), demand.rows(shuffled), POLICY) == orders.take(shuffled)
+
+
+def test_an_order_of_a_day_is_dated_the_next_and_received_a_lead_time_later() -> None:
+    order = only_order(poisson(18.2), Policy(0.95, 7), day=date(2026, 2, 27), lead_time_days=3)
+
+    assert order["order_date"] == date(2026, 2, 28)
+    assert order["receipt_date"] == date(2026, 3, 3)
+    assert order["next_order_date"] == date(2026, 3, 7)
+    assert order["protection_interval_days"] == 10
+
+
+def test_interval_lengths_tell_how_many_days_of_demand_to_sum() -> None:
+    rows = origin_rows({"lead_time_days": 0}, {"lead_time_days": 40})
+
+    assert interval_lengths(rows, Policy(0.95, 7)).tolist() == [7, 47]
+
+
+# probabilities and loss of Poisson demand: Snyder & Shen 2e, section 4.3.4 and (C.41)
+@pytest.mark.parametrize(
+    ("mean", "position", "served", "shortage"),
+    [
+        (3.6, 7, 0.9692107246403425, 0.048259368746678244),
+        (16, 21, 0.9107733721614383, 0.23555226672875162),
+        (6, 8, 0.8472374938707862, 0.31402138915418754),
+        (0.35, 0, np.exp(-0.35), 0.35),
+    ],
+)
+def test_risk_is_what_happens_if_nothing_is_ordered(
+    mean: float, position: float, served: float, shortage: float
+) -> None:
+    order = only_order(poisson(mean), on_hand=position, unit_price=4.0)
+
+    assert order["stockout_probability"] == pytest.approx(1 - served, abs=1e-6)
+    assert order["expected_lost_units"] == pytest.approx(shortage, abs=1e-6)
+    assert order["money_at_risk"] == pytest.approx(4 * shortage, abs=1e-5)
+
+
+def test_stock_on_order_counts_as_stock() -> None:
+    ordered, stocked = (only_order(poisson(18.2), on_hand=3.0 + 9 * k, on_order_units=9.0 * (1 - k)) for k in (0, 1))
+
+    assert ordered["order_units"] == stocked["order_units"]
+    assert ordered["inventory_position"] == 12
+
+
+def test_unknown_stock_counts_as_none_and_is_named_as_an_assumption() -> None:
+    order = only_order(poisson(18.2), on_hand=None, inventory_source="unknown")
+
+    assert order["on_hand"] == 0
+    assert order["assumptions"] == "on_hand"
+
+
+def test_unknown_cost_and_price_leave_money_unknown() -> None:
+    order = only_order(poisson(18.2), unit_cost=None, unit_price=None)
+
+    assert order["order_value"] is None
+    assert order["money_at_risk"] is None
+    assert order["order_units"] > 0
+
+
+def test_no_demand_needs_no_order_and_has_no_days_of_cover() -> None:
+    order = only_order(poisson(0), on_hand=0.0)
+
+    assert order["order_units"] == 0
+    assert order["days_of_cover"] is None
+    assert order["stockout_probability"] == 0
+
+
+def test_a_price_read_as_single_precision_is_the_money_it_was() -> None:
+    assert only_order(Totals(np.array([8.0])), on_hand=0.0, unit_price=19.99)["money_at_risk"] == 8 * 19.99
+
+
+def test_nothing_told_names_every_assumption() -> None:
+    order = only_order(
+        poisson(18.2),
+        is_default_lead_time=True,
+        is_default_pack_size=True,
+        is_default_min_order_quantity=True,
+        is_default_unit_cost=True,
+        is_on_hand_estimated=True,
+        inventory_source="simulated",
+    )
+
+    assert order["assumptions"].split(",") == [
+        "lead_time",
+        "pack_size",
+        "min_order_quantity",
+        "unit_cost",
+        "on_hand_estimated",
+        "on_hand_simulated",
+    ]
+
+
+def test_everything_told_assumes_nothing() -> None:
+    assert only_order(poisson(18.2))["assumptions"] == ""
+
+
+def test_an_extrapolated_interval_is_flagged() -> None:
+    assert only_order(Totals(np.array([8.0])))["is_beyond_horizon"]
+    assert not only_order(poisson(8.0))["is_beyond_horizon"]
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (
+            {},
+            "Order 24: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, "
+            "less 3 on hand and 0 on order = 22, rounded up to packs of 12.",
+        ),
+        (
+            {"min_order_quantity": 30.0, "pack_size": 1.0},
+            "Order 30: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, "
+            "less 3 on hand and 0 on order = 22, raised to the minimum order of 30.",
+        ),
+        (
+            {"min_order_quantity": 30.0, "on_hand": 3.25, "on_order_units": 2.0},
+            "Order 36: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, "
+            "less 3.25 on hand and 2 on order = 19.75, raised to the minimum order of 30, rounded up to packs of 12.",
+        ),
+        (
+            {"on_hand": 26.0, "lead_time_days": 0},
+            "No order: expected demand 18.2 in 1 day + safety stock 6.8 = level 25, "
+            "covered by 26 on hand and 0 on order.",
+        ),
+    ],
+)
+def test_the_explanation_says_where_the_order_comes_from(row: dict[str, Any], sentence: str) -> None:
+    assert only_order(poisson(18.2), **row)["explanation"] == sentence
+
+
+@given(mean=st.floats(0, 500), service_level=st.floats(0.5, 0.999))
+def test_the_numbers_of_the_explanation_add_up_as_shown(mean: float, service_level: float) -> None:
+    order = only_order(poisson(mean), Policy(service_level, 1))
+
+    words = order["explanation"].replace("= level ", "= ").split()
+    demand, safety, level = (
+        float(words[words.index("demand") + 1]),
+        *(float(words[words.index(after) + 1].rstrip(",")) for after in ("stock", "=")),
+    )
+    assert demand + safety == pytest.approx(level, abs=1e-9)
+    assert level == order["order_up_to_level"]
+
+
+def test_the_same_inputs_give_the_same_revision() -> None:
+    assert only_order(poisson(18.2))["revision"] == only_order(poisson(18.2))["revision"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"day": DAY + timedelta(days=1)},
+        {"product_id": "7"},
+        {"on_hand": 3.001},
+        {"product_name": None},
+        {"product_name": ""},
+        {"unit_cost": None},
+        {"unit_price": 4.01},
+        {"lead_time_days": 8},
+        {"is_default_lead_time": True},
+        {"model_version": "m2"},
+    ],
+)
+def test_any_change_of_content_changes_the_revision(change: dict[str, Any]) -> None:
+    assert only_order(poisson(18.2), **change)["revision"] != only_order(poisson(18.2))["revision"]
+
+
+def test_an_empty_product_name_is_not_an_unknown_one() -> None:
+    unknown, empty = (only_order(poisson(18.2), product_name=name)["revision"] for name in (None, ""))
+
+    assert unknown != empty
+
+
+def test_revisions_are_short_and_differ_between_rows() -> None:
+    revisions = many_orders(500)["revision"].to_pylist()
+
+    assert len(set(revisions)) == 500
+    assert {len(revision) for revision in revisions} == {16}
+
+
+def test_most_urgent_is_most_money_at_risk_then_most_units_where_the_price_is_unknown() -> None:
+    rows = origin_rows(
+        {"product_id": "cheap", "unit_price": 1.0},
+        {"product_id": "few", "unit_price": None, "on_hand": 15.0},
+        {"product_id": "dear", "unit_price": 9.0},
+        {"product_id": "many", "unit_price": None, "on_hand": 0.0},
+    )
+    orders = reorder_recommendations(rows, poisson(18, 18, 18, 18), POLICY)
+
+    assert most_urgent(orders, 3)["product_id"].to_pylist() == ["dear", "cheap", "many"]
+    assert most_urgent(orders, 9)["product_id"].to_pylist() == ["dear", "cheap", "many", "few"]
+
+
+def test_no_origins_give_no_orders() -> None:
+    orders = reorder_recommendations(origin_rows(), Poisson(np.empty(0)), POLICY)
+
+    assert orders.num_rows == 0
+    assert orders.schema == tables.REORDER_RECOMMENDATIONS.arrow_schema
+
+
+def test_missing_origin_columns_are_named() -> None:
+    assert set(ORIGIN_COLUMNS) <= set(ORIGIN_SCHEMA.names)
+    with pytest.raises(ValueError, match="unit_price"):
+        reorder_recommendations(origin_rows({}).drop_columns(["unit_price"]), poisson(1.0), POLICY)

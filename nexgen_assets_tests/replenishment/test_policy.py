@@ -1,0 +1,207 @@
+"""The order-up-to policy: textbook levels, the order of the constraints, and what holds for every order."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from nexgen_assets.replenishment.policy import (
+    Policy,
+    apply_moq,
+    net_requirement,
+    order_quantities,
+    order_up_to_level,
+    protection_interval_days,
+    round_up_to_pack,
+)
+from nexgen_assets_tests.replenishment.distributions import Floats, Normal, Poisson, Totals
+
+units = st.integers(0, 500).map(float)
+thousandths = st.integers(0, 500_000).map(lambda n: n / 1000)
+packs = st.integers(1, 48).map(float)
+
+
+def one(value: float) -> Floats:
+    return np.array([value])
+
+
+# base stock of Poisson demand: the smallest y with F(y) >= service level (Snyder & Shen 2e, section 4.3.4)
+@pytest.mark.parametrize(
+    ("daily_mean", "days", "service_level", "level", "achieved"),
+    [(3.2, 5, 0.9, 21, 0.9107733721614383), (0.4, 9, 0.95, 7, 0.9692107246403425)],
+)
+def test_level_of_poisson_demand_is_the_textbook_base_stock(
+    daily_mean: float, days: int, service_level: float, level: int, achieved: float
+) -> None:
+    demand = Poisson(one(daily_mean * days))
+
+    result = order_up_to_level(demand, Policy(service_level, 1))
+
+    assert result.tolist() == [level]
+    assert demand.cdf(result)[0] == pytest.approx(achieved)
+    assert demand.cdf(result - 1)[0] < service_level
+
+
+def test_level_covers_the_sum_of_days_and_not_the_sum_of_daily_quantiles() -> None:
+    # very slow demand: every daily 0.9 quantile is 0, yet nine days need a unit (0.05 units a day)
+    demand = Poisson(one(0.05 * 9))
+
+    assert 9 * stats.poisson.ppf(0.9, 0.05) == 0
+    assert order_up_to_level(demand, Policy(0.9, 1)).tolist() == [1]
+
+
+@pytest.mark.parametrize(("service_level", "level"), [(0.5, 1), (0.8, 3), (0.9, 4), (0.95, 5)])
+def test_level_of_observed_totals_is_their_smallest_sufficient_value(service_level: float, level: int) -> None:
+    totals = Totals(np.array([0, 0, 1, 3, 0, 2, 5, 0, 1, 0, 4, 2, 0, 0, 7, 1, 0, 2, 3, 0], np.float64))
+
+    assert order_up_to_level(totals, Policy(service_level, 1)).tolist() == [level]
+
+
+# safety stock z sd, with sd^2 = (E[L] + R) sd_D^2 + mean_D^2 Var[L] (Chopra & Meindl; Silver, Pyke & Thomas 4e)
+@pytest.mark.parametrize(
+    ("daily_mean", "daily_sd", "lead_time", "lead_time_sd", "review", "service_level", "safety_stock"),
+    [
+        (2500, 500, 7, 7, 0, 0.9, 22491.138696520975),
+        (2500, 500, 7, 0, 0, 0.9, 1695.3333673682525),
+        (2500, 500, 2, 0, 4, 0.9, 1569.5737073246112),
+        (20, 8, 5, 1.5, 1, 0.95, 58.93995075548087),
+    ],
+)
+def test_level_of_normal_demand_is_the_textbook_safety_stock_rounded_up(
+    *,
+    daily_mean: float,
+    daily_sd: float,
+    lead_time: float,
+    lead_time_sd: float,
+    review: float,
+    service_level: float,
+    safety_stock: float,
+) -> None:
+    days = lead_time + review
+    demand = Normal(one(daily_mean * days), one(np.hypot(np.sqrt(days) * daily_sd, daily_mean * lead_time_sd)))
+
+    level = order_up_to_level(demand, Policy(service_level, 1))
+
+    assert level.tolist() == [np.ceil(daily_mean * days + safety_stock)]
+
+
+def test_level_of_certain_demand_is_that_demand() -> None:
+    assert order_up_to_level(Totals(np.array([50.0])), Policy(0.99, 1)).tolist() == [50]
+
+
+def test_level_ignores_the_last_bits_of_a_quantile() -> None:
+    assert order_up_to_level(Totals(np.array([26 + 4e-15])), Policy(0.95, 1)).tolist() == [26]
+
+
+@given(st.floats(0.01, 300), st.floats(0.05, 0.999), st.floats(0.05, 0.999))
+def test_level_never_falls_when_the_service_level_rises(mean: float, a: float, b: float) -> None:
+    demand = Poisson(one(mean))
+    low, high = (order_up_to_level(demand, Policy(p, 1))[0] for p in sorted((a, b)))
+
+    assert low <= high
+
+
+@given(st.floats(0.01, 20), st.floats(0.05, 0.999), st.integers(1, 30), st.integers(1, 30))
+def test_level_never_falls_when_the_interval_grows(daily_mean: float, service_level: float, a: int, b: int) -> None:
+    policy = Policy(service_level, 1)
+    short, long = (order_up_to_level(Poisson(one(daily_mean * days)), policy)[0] for days in sorted((a, b)))
+
+    assert short <= long
+
+
+def test_level_keeps_the_promised_service_when_demand_is_as_forecast() -> None:
+    demand = Poisson(np.full(20_000, 6.5))
+    drawn = np.random.default_rng(1).poisson(6.5, 20_000)
+
+    served = (drawn <= order_up_to_level(demand, Policy(0.9, 1))).mean()
+
+    exact = stats.poisson.cdf(10, 6.5)
+    assert exact >= 0.9
+    assert served == pytest.approx(exact, abs=3 * float(np.sqrt(exact * (1 - exact) / 20_000)))
+
+
+def test_protection_interval_is_lead_time_plus_review_period() -> None:
+    assert protection_interval_days(np.array([0, 3, 40]), Policy(0.95, 7)).tolist() == [7, 10, 47]
+
+
+def test_stock_above_the_level_needs_nothing() -> None:
+    assert net_requirement(one(26), one(30)).tolist() == [0]
+
+
+def test_noise_of_a_sum_of_stock_figures_does_not_order_a_pack() -> None:
+    position = one(sum([0.1] * 10))
+    assert position[0] < 1
+
+    assert order_quantities(one(1), position, one(1), one(12)).order_units.tolist() == [0]
+
+
+def test_moq_raises_small_orders_and_leaves_none_at_zero() -> None:
+    assert apply_moq(np.array([0.0, 5, 20]), np.array([12.0, 12, 12])).tolist() == [0, 12, 20]
+
+
+@pytest.mark.parametrize(
+    ("ordered", "pack", "expected"), [(13, 6, 18), (12, 6, 12), (0, 6, 0), (1.1, 0.1, 1.1), (0.7, 0.1, 0.7)]
+)
+def test_orders_are_rounded_up_to_full_packs(ordered: float, pack: float, expected: float) -> None:
+    assert round_up_to_pack(one(ordered), one(pack))[0] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("need", "moq", "pack", "order"), [(13, 0, 6, 18), (13, 24, 6, 24), (7, 10, 4, 12)])
+def test_moq_comes_before_packs(need: float, moq: float, pack: float, order: float) -> None:
+    assert order_quantities(one(need), one(0), one(moq), one(pack)).order_units.tolist() == [order]
+
+
+@given(level=units, position=thousandths, moq=units, pack=packs)
+def test_order_is_zero_or_full_packs_of_at_least_the_moq(
+    level: float, position: float, moq: float, pack: float
+) -> None:
+    order = order_quantities(one(level), one(position), one(moq), one(pack)).order_units[0]
+
+    assert order >= 0
+    assert order % pack == 0
+    assert order == 0 or order >= moq
+    assert (order > 0) == (position < level)
+
+
+@given(level=units, position=thousandths, moq=units, pack=packs)
+def test_order_is_exactly_the_sum_of_its_parts(level: float, position: float, moq: float, pack: float) -> None:
+    order = order_quantities(one(level), one(position), one(moq), one(pack))
+
+    assert order.net_requirement[0] == max(0.0, level - position)
+    assert order.order_units[0] == order.net_requirement[0] + order.moq_units[0] + order.pack_units[0]
+    assert order.moq_units[0] >= 0
+    assert 0 <= order.pack_units[0] < pack
+
+
+@given(level=st.integers(0, 60), position=st.integers(0, 60), moq=st.integers(0, 40), pack=st.integers(1, 13))
+def test_order_is_the_smallest_that_satisfies_every_constraint(level: int, position: int, moq: int, pack: int) -> None:
+    order = order_quantities(one(level), one(position), one(moq), one(pack)).order_units[0]
+
+    smallest = next(n for n in itertools.count(0, pack) if n >= max(level - position, moq))
+    assert order == (smallest if position < level else 0)
+
+
+@given(level=units, position=units, received=units)
+def test_a_unit_more_in_stock_is_a_unit_less_needed(level: float, position: float, received: float) -> None:
+    before, after = (net_requirement(one(level), one(stock))[0] for stock in (position, position + received))
+
+    assert after == max(0.0, before - received) if before else after == 0
+
+
+def test_a_pack_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="pack_size"):
+        order_quantities(one(5), one(0), one(1), one(0))
+
+
+@pytest.mark.parametrize("service_level", [0.0, 1.0, -0.1, float("nan")])
+def test_a_service_level_outside_zero_and_one_is_refused(service_level: float) -> None:
+    with pytest.raises(ValueError, match="service_level"):
+        Policy(service_level, 1)
+
+
+def test_a_review_period_below_a_day_is_refused() -> None:
+    with pytest.raises(ValueError, match="review_period_days"):
+        Policy(0.95, 0)
