@@ -186,45 +186,36 @@ def _promotion_plan(sales: pa.Table) -> pa.Table:
 
     promotion_share = stores that promote the product / stores that promote anything in that week.
     """
-    promotions = load("promotions", ["product_id", "store_id", "week"])
+    products, promoted = _promoted_in_stores(load("promotions", ["product_id", "store_id", "week"]))
+    promoting = promoted.sum(axis=2)
+    all_stores = promoted.any(axis=1).sum(axis=1)
     selling = pc.unique(sales.filter(pc.greater(sales["quantity"], 0))["product_id"])
-    stores, all_stores = _stores_per_week(promotions)
-    week, product, promoting = _promoting_stores(promotions.filter(pc.is_in(promotions["product_id"], selling)), stores)
+    week, product = np.nonzero(promoting * pc.is_in(products, selling).to_numpy(zero_copy_only=False))
     start = np.datetime64(WEEK_1, "D") + 7 * (week - 1)
     return pa.table(
         {
             "date": start,
             "end_date": start + 6,
-            "product_id": product,
-            "promotion_share": np.round(promoting / all_stores[week], 4),
+            "product_id": products.take(pa.array(product)),
+            "promotion_share": np.round(promoting[week, product] / all_stores[week], 4),
             "effective_date": start - PROMOTION_KNOWN_AHEAD_DAYS,
         }
     )
 
 
-def _stores_per_week(promotions: pa.Table) -> tuple[pa.Array, NDArray[np.int64]]:
-    """The stores that ever promote anything, and how many of them do in each week (at the week's own index)."""
-    stores = pc.unique(promotions["store_id"]).sort()
-    store = pc.index_in(promotions["store_id"], stores).to_numpy()
-    pairs = np.unique(promotions["week"].to_numpy() * len(stores) + store)
-    return stores, np.bincount(pairs // len(stores))
+def _promoted_in_stores(promotions: pa.Table) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """The promoted products, and week x product x store: whether the store has it on display or in the mailer.
 
-
-def _promoting_stores(
-    promotions: pa.Table, stores: pa.Array
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Week, product_id and number of stores that promote it, ordered by week and product.
-
-    A store may have a product on display and in the mailer: it counts once. Numbers instead of an Arrow group-by,
-    which takes over 2 GB for the 21 million rows.
+    A store may list a product more than once in a week: it counts once. Weeks keep their number, so index 0 is empty.
     """
     products = pc.unique(promotions["product_id"]).sort()
+    stores = pc.unique(promotions["store_id"])
+    week = promotions["week"].to_numpy()
+    promoted = np.zeros((week.max() + 1, len(products), len(stores)), dtype=bool)
     product = pc.index_in(promotions["product_id"], products).to_numpy()
     store = pc.index_in(promotions["store_id"], stores).to_numpy()
-    promoted = np.unique((promotions["week"].to_numpy() * len(products) + product) * len(stores) + store)
-    week_product, promoting = np.unique(promoted // len(stores), return_counts=True)
-    week, place = np.divmod(week_product, len(products))
-    return week, products.to_numpy()[place], promoting
+    promoted[week, product, store] = True
+    return products, promoted
 
 
 # --- inventory ------------------------------------------------------------------------------------------------------

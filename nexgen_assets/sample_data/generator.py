@@ -243,7 +243,7 @@ _FAULTS: dict[str, Fault] = {
     "quantity_not_a_number": lambda record: record | {"quantity": "two"},
     "date_unreadable": lambda record: record | {"date_of_purchase": record["date_of_purchase"][:5] + "13-45"},
     # far enough ahead to be in the future for as long as the sample is kept
-    "date_in_future": lambda record: record | {"date_of_purchase": "2" + "9" + record["date_of_purchase"][2:]},
+    "date_in_future": lambda record: record | {"date_of_purchase": "29" + record["date_of_purchase"][2:]},
     "quantity_zero": lambda record: record | {"quantity": "0", "amount": "0.00"},
     "missing_product_id": lambda record: record | {"product_id": ""},
     "negative_quantity_with_positive_amount": lambda record: record | {"quantity": "-" + record["quantity"]},
@@ -255,9 +255,12 @@ _FAULTS: dict[str, Fault] = {
 }
 
 
-def _faulty_lines(good: pa.Table, per_rule: int, random: np.random.Generator) -> dict[str, list[bytes]]:
-    """For each rule `per_rule` corrupted copies of good sales; the originals stay as they are."""
+def _faulty_lines(good: pa.Table, random: np.random.Generator) -> dict[str, list[bytes]]:
+    """For each rule the same number of corrupted copies of good sales; the originals stay as they are."""
     sales = good.filter(pc.greater(good["quantity"], 0))
+    if sales.num_rows == 0:
+        return {}
+    per_rule = max(1, round(sales.num_rows * DIRTY_SHARE / len(_FAULTS)))
     chosen = random.integers(0, sales.num_rows, (len(_FAULTS), per_rule))
     originals = _csv_lines(sales.take(chosen.ravel()))
     faulty: dict[str, list[bytes]] = {}
@@ -280,7 +283,7 @@ def _write_monthly_files(folder: Path, table: pa.Table, day: Ints, calendar: Cal
         good = table.slice(int(start), int(stop - start))
         if place == 0:
             good = good.append_column(UNKNOWN_COLUMN, pa.array(random.integers(1, 9, good.num_rows)))
-        faulty = _faulty_lines(good, _faults_per_rule(good.num_rows), random)
+        faulty = _faulty_lines(good, random)
         lines = _mixed(_csv_lines(good), [line for lines in faulty.values() for line in lines], random)
         _write_sales_file(folder / f"sales_{month}.csv", good.column_names, lines)
         for rule, lines_of_rule in faulty.items():
@@ -294,10 +297,6 @@ def _months(calendar: Calendar) -> list[tuple[str, int, int]]:
     names, first = np.unique(month, return_index=True)
     last = np.append(first[1:], calendar.days) - 1
     return [(str(name), int(a), int(b)) for name, a, b in zip(names, first, last, strict=True)]
-
-
-def _faults_per_rule(good_lines: int) -> int:
-    return min(good_lines, max(1, round(good_lines * DIRTY_SHARE / len(_FAULTS))))
 
 
 def _mixed(good: list[bytes], faulty: list[bytes], random: np.random.Generator) -> list[bytes]:
