@@ -1,0 +1,275 @@
+"""Features: what the close of a day knows about each product x location, from a bounded lookback of `daily_demand`.
+
+What belongs here: everything a forecast origin knows about a series' own past. What does not: anything about a target
+day (its calendar, its planned promotions, its horizon): that is `frame.py`.
+
+Every feature is a sum over a window of days, divided last. The sums are sums of integers (thousandths of a unit,
+counts), so that they do not depend on where the range of days begins: a range equals its single days, bit for bit.
+Spark filters and distributes the series, NumPy sums them on a dense grid of series x days. Spark's own windows gave the
+same numbers 20 times slower: they pay for every day of a series without a sale, the grid pays for the sales.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812  (the name under which every Spark page knows it)
+
+from nexgen_assets.tables import CLEANED_FEATURES, DAY, DEMAND_WINDOWS, SPREAD_WINDOWS, TEXT, WEEKDAY_LAGS
+
+SHORTEST_LOOKBACK = 392
+WEEKDAY_WEEKS = 8
+CATEGORY_DAYS = 28
+PRICE_DAYS = 91
+LAST_YEAR_WINDOW = (336, 363)  # ages in days of the 28 days that began 364 days before tomorrow
+SERIES_AT_ONCE = 512
+THOUSANDTHS = 1_000
+PRICE_SCALE = 10_000
+# the square of a day's units saturates here (300,000 units a day), so that its sum over 91 days fits 64 bits
+LARGEST_SQUARED = 300_000 * THOUSANDTHS
+EPOCH = date(1970, 1, 1)
+
+Whole = NDArray[np.int64]
+
+
+def cleaned_features(demand: DataFrame, start: date, end: date, lookback_days: int) -> DataFrame:
+    """Rows of `tables.CLEANED_FEATURES` for the days start..end, one per row of `demand` on those days.
+
+    `demand` holds rows of `tables.DAILY_DEMAND`; of them, day d uses d-(lookback_days-1)..d and nothing else. A missing
+    row of a series is a day without a sale. Raises ValueError for a lookback shorter than the longest feature.
+    """
+    if lookback_days < SHORTEST_LOOKBACK:
+        raise ValueError(f"lookback_days is {lookback_days}; the features need at least {SHORTEST_LOOKBACK}")
+    if end < start:
+        raise ValueError(f"the range ends on {end}, before it starts on {start}")
+    first = start - timedelta(days=lookback_days - 1)
+    demand = demand.where(F.col(DAY).between(F.lit(first), F.lit(end)))
+    rows = _with_category_mean(_telling_rows(demand, start), _category_demand(demand, start))
+    whole_series = rows.repartition("product_id", "location")
+    return whole_series.mapInArrow(_partition_features(start, end, lookback_days), CLEANED_FEATURES.spark_ddl)
+
+
+def _telling_rows(demand: DataFrame, start: date) -> DataFrame:
+    """The rows that become features, and of the days before them those on which anything happened."""
+    happened = (F.col("demand_units") > 0) | F.col("is_promotion") | F.col("is_stockout")
+    return demand.where((F.col(DAY) >= F.lit(start)) | F.coalesce(happened, F.lit(False))).select(
+        *("product_id", "location", DAY, "product_name", "category", "days_since_sale"),
+        _units().alias("units"),
+        (F.col("unit_price") * PRICE_SCALE).cast("bigint").alias("price"),
+        _flag("is_promotion"),
+        _flag("is_stockout"),
+    )
+
+
+def _category_demand(demand: DataFrame, start: date) -> DataFrame:
+    """Mean units a day and product by day, location and category: small, so that it joins without a shuffle."""
+    day_number = F.datediff(DAY, F.lit(EPOCH))
+    last_days = (
+        Window.partitionBy("location", "category_key").orderBy("day_number").rangeBetween(-(CATEGORY_DAYS - 1), 0)
+    )
+    recent = demand.where(F.col(DAY) >= F.lit(start - timedelta(days=CATEGORY_DAYS - 1)))
+    daily = recent.groupBy(DAY, "location", _category_key().alias("category_key")).agg(
+        F.sum(_units()).alias("units"), F.count("*").alias("products")
+    )
+    mean = F.sum("units").over(last_days) / (F.col("products") * CATEGORY_DAYS * THOUSANDTHS)
+    return daily.withColumn("day_number", day_number).select(
+        DAY, "location", "category_key", mean.alias("category_mean")
+    )
+
+
+def _with_category_mean(rows: DataFrame, category_demand: DataFrame) -> DataFrame:
+    keyed = rows.withColumn("category_key", _category_key())
+    # the small side first: the embedded engine keeps the left side of a join in memory
+    joined = category_demand.join(keyed, [DAY, "location", "category_key"], "right")
+    return joined.drop("category_key")
+
+
+def _category_key() -> Column:
+    # products without a category are a category of their own, also in a join
+    return F.coalesce("category", F.lit(""))
+
+
+def _units() -> Column:
+    return (F.col("demand_units") * THOUSANDTHS).cast("bigint")
+
+
+def _flag(name: str) -> Column:
+    return F.coalesce(F.col(name), F.lit(False)).alias(name)
+
+
+def _partition_features(
+    start: date, end: date, lookback_days: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    first_day = (start - EPOCH).days - (lookback_days - 1)
+    days = (end - start).days + lookback_days
+
+    def features(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        # one engine groups by an aggregate that needs several times the data's memory; a partition of encoded text
+        # and a slice of its series at a time need less than the data itself
+        for rows in _by_series([_with_encoded_text(batch) for batch in batches]):
+            grid = _Grid.of(rows, first_day, days)
+            wanted = np.flatnonzero(grid.day >= lookback_days - 1)
+            if len(wanted):
+                yield from _feature_table(grid, rows.take(wanted), wanted, lookback_days).to_batches()
+
+    return features
+
+
+def _with_encoded_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    arrays = [
+        batch.column(f.name).cast(TEXT).dictionary_encode() if _is_text(f) else batch.column(f.name)
+        for f in batch.schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+
+def _is_text(field: pa.Field) -> bool:
+    return field.name in ("product_id", "location", "product_name", "category")
+
+
+def _by_series(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows in slices of whole series."""
+    if not batches:
+        return
+    rows = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    series = _series(rows)
+    order = np.argsort(series, kind="stable")
+    ends = np.searchsorted(series[order], np.arange(SERIES_AT_ONCE, series.max() + 1, SERIES_AT_ONCE))
+    for part in np.split(order, ends):
+        yield rows.take(part)
+
+
+def _series(rows: pa.Table) -> Whole:
+    """A number from 0 for each product x location."""
+    product, location = (_codes(rows.column(name)) for name in ("product_id", "location"))
+    return np.unique(product * (location.max() + 1) + location, return_inverse=True)[1]
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The rows of some series and their place on a dense grid of series x days."""
+
+    rows: pa.Table
+    series: Whole
+    day: Whole
+    shape: tuple[int, int]
+    first_day: int
+
+    @classmethod
+    def of(cls, rows: pa.Table, first_day: int, days: int) -> "_Grid":
+        series = _series(rows)
+        day = rows.column(DAY).cast(pa.int32()).to_numpy().astype(np.int64) - first_day
+        return cls(rows, series, day, (int(series.max()) + 1, days), first_day)
+
+    def dense(self, values: Whole) -> Whole:
+        """The values of all rows on the grid, 0 where there is no row."""
+        grid = np.zeros(self.shape, dtype=np.int64)
+        grid[self.series, self.day] = values
+        return grid
+
+
+class _WindowSums:
+    """Sums of one measure over windows of days, for the wanted rows of a grid."""
+
+    def __init__(self, grid: _Grid, values: Whole, wanted: Whole) -> None:
+        series, days = grid.shape
+        running = np.zeros((series, days + 1), dtype=np.int64)
+        np.cumsum(grid.dense(values), axis=1, out=running[:, 1:])
+        self._running = running.ravel()
+        self._after = grid.series[wanted] * (days + 1) + grid.day[wanted] + 1
+
+    def between(self, newest: int, oldest: int) -> Whole:
+        """Sum over the days that lie `newest`..`oldest` days back."""
+        return self._running[self._after - newest] - self._running[self._after - oldest - 1]
+
+    def last(self, days: int) -> Whole:
+        return self.between(0, days - 1)
+
+
+def _feature_table(grid: _Grid, rows: pa.Table, wanted: Whole, lookback_days: int) -> pa.Table:
+    units = _whole(grid.rows, "units")
+    demand = _WindowSums(grid, units, wanted)
+    features: dict[str, pa.ChunkedArray | pa.Array | NDArray[np.float64]] = {
+        name: rows.column(name) for name in (DAY, "product_id", "location", "product_name", "category")
+    }
+    features |= {f"demand_lag_{k}": demand.between(k, k) / THOUSANDTHS for k in WEEKDAY_LAGS}
+    features |= {f"demand_mean_{w}": demand.last(w) / (w * THOUSANDTHS) for w in DEMAND_WINDOWS}
+    features |= _spread(grid, demand, units, wanted)
+    features |= {f"weekday_mean_{k}": _weekday_mean(demand, k) for k in WEEKDAY_LAGS}
+    features |= _age(grid, demand, units, wanted, lookback_days)
+    days_since_sale = np.minimum(_whole(rows, "days_since_sale"), lookback_days).astype(np.float64)
+    features["days_since_sale"] = days_since_sale
+    features |= _price(grid, units, wanted)
+    for share, flag in (("promotion_share_28", "is_promotion"), ("stockout_share_28", "is_stockout")):
+        features[share] = _WindowSums(grid, _whole(grid.rows, flag), wanted).last(28) / 28
+    features["category_mean_28"] = rows.column("category_mean")
+    return _as_table(features)
+
+
+def _spread(grid: _Grid, demand: _WindowSums, units: Whole, wanted: Whole) -> dict[str, NDArray[np.float64]]:
+    """Population standard deviation, and the share of days without a sale."""
+    squares = _WindowSums(grid, np.minimum(units, LARGEST_SQUARED) ** 2, wanted)
+    sales = _WindowSums(grid, (units > 0).astype(np.int64), wanted)
+    columns: dict[str, NDArray[np.float64]] = {}
+    for w in SPREAD_WINDOWS:
+        variance = squares.last(w) / w - (demand.last(w) / w) ** 2
+        columns[f"demand_sd_{w}"] = np.sqrt(np.maximum(variance, 0)) / THOUSANDTHS
+        columns[f"zero_share_{w}"] = 1 - sales.last(w) / w
+    return columns
+
+
+def _weekday_mean(demand: _WindowSums, lag: int) -> NDArray[np.float64]:
+    same_weekday = np.sum([demand.between(lag + 7 * week, lag + 7 * week) for week in range(WEEKDAY_WEEKS)], axis=0)
+    return same_weekday / (WEEKDAY_WEEKS * THOUSANDTHS)
+
+
+def _age(
+    grid: _Grid, demand: _WindowSums, units: Whole, wanted: Whole, lookback_days: int
+) -> dict[str, NDArray[np.float64]]:
+    """Days since the first sale within the lookback, and last year's demand for series that old."""
+    never = grid.shape[1]
+    sold_on = np.full(grid.shape, never, dtype=np.int64)
+    sales = units > 0
+    sold_on[grid.series[sales], grid.day[sales]] = grid.day[sales]
+    next_sale = np.minimum.accumulate(sold_on[:, ::-1], axis=1)[:, ::-1]
+    first_sale = next_sale[grid.series[wanted], grid.day[wanted] - (lookback_days - 1)]
+    age = np.maximum(grid.day[wanted] - first_sale, 0).astype(np.float64)  # no sale so far: 0
+    newest, oldest = LAST_YEAR_WINDOW
+    last_year = demand.between(newest, oldest) / ((oldest - newest + 1) * THOUSANDTHS)
+    return {"demand_mean_next_28_last_year": np.where(age >= oldest, last_year, np.nan), "age_days": age}
+
+
+def _price(grid: _Grid, units: Whole, wanted: Whole) -> dict[str, NDArray[np.float64]]:
+    """The latest price, and that price against the mean price of the days sold."""
+    price = grid.rows.column("price")
+    is_known = price.is_valid().to_numpy() & (units > 0)
+    sold_at = _WindowSums(grid, np.where(is_known, _whole(grid.rows, "price"), 0), wanted).last(PRICE_DAYS)
+    days_sold = _WindowSums(grid, is_known.astype(np.int64), wanted).last(PRICE_DAYS)
+    latest = price.take(wanted).cast(pa.float64()).to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(sold_at > 0, latest * days_sold / sold_at, np.nan)
+    return {"unit_price": latest / PRICE_SCALE, "price_ratio_91": ratio}
+
+
+def _as_table(features: dict[str, pa.ChunkedArray | pa.Array | NDArray[np.float64]]) -> pa.Table:
+    schema = CLEANED_FEATURES.arrow_schema
+    arrays = []
+    for field in schema:
+        values = features[field.name]
+        if isinstance(values, np.ndarray):
+            # not a number stands for "unknown"; the table says so with an empty value
+            values = pa.array(values.astype(np.float32), from_pandas=True)
+        arrays.append(values.cast(field.type))
+    return pa.Table.from_arrays(arrays, names=schema.names)
+
+
+def _whole(rows: pa.Table, name: str) -> Whole:
+    return rows.column(name).cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64)
+
+
+def _codes(column: pa.ChunkedArray) -> Whole:
+    return column.combine_chunks().indices.to_numpy().astype(np.int64)

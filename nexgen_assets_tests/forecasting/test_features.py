@@ -1,0 +1,146 @@
+"""Features say what the close of a day knows, and nothing more."""
+
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pyspark.sql import SparkSession
+
+from nexgen_assets.forecasting.features import cleaned_features
+from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND
+from nexgen_assets_tests.forecasting.panels import demand_panel
+
+LOOKBACK = 400
+FIRST = date(2023, 1, 1)
+START, END = date(2024, 8, 1), date(2024, 8, 20)
+GRAIN = [(name, "ascending") for name in CLEANED_FEATURES.grain]
+
+
+@pytest.fixture(scope="module")
+def demand() -> pa.Table:
+    return demand_panel(FIRST, (END - FIRST).days + 40, series=9)
+
+
+@pytest.fixture(scope="module")
+def features(spark: SparkSession, demand: pa.Table) -> pa.Table:
+    return _features(spark, demand, START, END)
+
+
+def _features(spark: SparkSession, demand: pa.Table, start: date, end: date) -> pa.Table:
+    frame = spark.createDataFrame(demand, DAILY_DEMAND.spark_ddl)
+    return cleaned_features(frame, start, end, LOOKBACK).toArrow().sort_by(GRAIN)
+
+
+def _oracle(demand: pa.Table) -> pa.Table:
+    """The contract's texts in SQL: each row joined with its own past."""
+    windows = ", ".join(
+        f"sum(p.u) filter (p.age < {w}) / {w} as demand_mean_{w}" for w in (7, 14, 28, 56, 91, 182, 364)
+    )
+    lags = ", ".join(f"coalesce(sum(p.u) filter (p.age = {k}), 0) as demand_lag_{k}" for k in range(7))
+    weekdays = ", ".join(
+        f"coalesce(sum(p.u) filter (p.age < 56 and p.age % 7 = {k}), 0) / 8 as weekday_mean_{k}" for k in range(7)
+    )
+    spreads = ", ".join(
+        f"""sqrt(greatest(0, coalesce(sum(p.u * p.u) filter (p.age < {w}), 0) / {w}
+            - (coalesce(sum(p.u) filter (p.age < {w}), 0) / {w}) ** 2)) as demand_sd_{w},
+            1 - count(*) filter (p.age < {w} and p.u > 0) / {w} as zero_share_{w}"""
+        for w in (28, 91)
+    )
+    connection = duckdb.connect()
+    connection.register("demand", demand)
+    return connection.sql(f"""
+        with d as (select *, demand_units::double as u from demand),
+        pairs as (
+            select r.day, r.product_id, r.location, p.u, p.unit_price::double as price, p.is_promotion, p.is_stockout,
+                   r.day - p.day as age
+            from d r join d p on p.product_id = r.product_id and p.location = r.location
+                and p.day between r.day - {LOOKBACK - 1} and r.day
+            where r.day between '{START}' and '{END}'),
+        sums as (
+            select day, product_id, location, {lags}, {windows}, {spreads}, {weekdays},
+                sum(p.u) filter (p.age between 336 and 363) / 28 as last_year,
+                coalesce(max(p.age) filter (p.u > 0), 0) as age_days,
+                avg(p.price) filter (p.age < 91 and p.u > 0) as usual_price,
+                count(*) filter (p.age < 28 and p.is_promotion) / 28 as promotion_share_28,
+                count(*) filter (p.age < 28 and p.is_stockout) / 28 as stockout_share_28
+            from pairs p group by all),
+        category as (
+            select r.day, r.product_id, r.location,
+                (select sum(c.u) from d c where c.location = r.location and c.category is not distinct from r.category
+                    and c.day between r.day - 27 and r.day)
+                / (28 * (select count(*) from d c where c.location = r.location
+                    and c.category is not distinct from r.category and c.day = r.day)) as category_mean_28
+            from d r where r.day between '{START}' and '{END}')
+        select s.*, case when age_days >= 363 then coalesce(last_year, 0) end as demand_mean_next_28_last_year,
+            d.product_name, d.category, d.days_since_sale, d.unit_price, d.unit_price / usual_price as price_ratio_91,
+            category_mean_28
+        from sums s join d using (day, product_id, location) join category using (day, product_id, location)
+    """).to_arrow_table()
+
+
+def test_every_feature_equals_the_same_statement_in_sql(features: pa.Table, demand: pa.Table) -> None:
+    expected = _oracle(demand).sort_by(GRAIN)
+    for column in CLEANED_FEATURES.columns:
+        got, want = features.column(column.name), expected.column(column.name)
+        if column.type == pa.float32():
+            np.testing.assert_allclose(_numbers(got), _numbers(want), rtol=1e-6, atol=1e-6, err_msg=column.name)
+        else:
+            assert got.to_pylist() == want.to_pylist(), column.name
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    return column.cast(pa.float64()).to_numpy()
+
+
+def test_the_panel_has_the_cases_that_matter(features: pa.Table, demand: pa.Table) -> None:
+    assert demand.column("is_stockout").to_pylist().count(True) > 0
+    assert 0 < features.column("demand_mean_next_28_last_year").null_count < features.num_rows
+    assert 0 < features.column("price_ratio_91").null_count < features.num_rows
+    assert features.column("category").null_count > 0
+    steps = duckdb.sql("select max(day - before) from (select day, lag(day) over (partition by product_id order by day)"
+                       " as before from demand)").fetchall()  # fmt: skip
+    assert steps[0][0] > 1
+
+
+def test_the_table_is_the_contract_s(features: pa.Table) -> None:
+    assert features.schema.names == CLEANED_FEATURES.names
+    assert features.schema.types == CLEANED_FEATURES.arrow_schema.types
+
+
+def test_there_is_one_row_per_demand_row_of_the_range(features: pa.Table, demand: pa.Table) -> None:
+    inside = pc.and_(pc.greater_equal(demand["day"], pa.scalar(START)), pc.less_equal(demand["day"], pa.scalar(END)))
+    expected = demand.filter(inside).sort_by(GRAIN)
+    assert features.select(CLEANED_FEATURES.grain).equals(
+        expected.select(CLEANED_FEATURES.grain).cast(features.select(CLEANED_FEATURES.grain).schema)
+    )
+
+
+def test_a_range_equals_its_single_days(spark: SparkSession, features: pa.Table, demand: pa.Table) -> None:
+    for day in (START, START + timedelta(days=9), END):
+        single = _features(spark, demand, day, day)
+        assert single.equals(features.filter(pc.equal(features["day"], pa.scalar(day))))
+
+
+def test_later_data_changes_nothing(spark: SparkSession, demand: pa.Table) -> None:
+    day = START + timedelta(days=5)
+    past = demand.filter(pc.less_equal(demand["day"], pa.scalar(day)))
+    assert _features(spark, demand, day, day).equals(_features(spark, past, day, day))
+
+
+def test_data_before_the_lookback_changes_nothing(spark: SparkSession, demand: pa.Table) -> None:
+    bounded = demand.filter(pc.greater_equal(demand["day"], pa.scalar(START - timedelta(days=LOOKBACK - 1))))
+    assert _features(spark, demand, START, START).equals(_features(spark, bounded, START, START))
+
+
+def test_a_day_without_rows_has_no_features(spark: SparkSession, demand: pa.Table) -> None:
+    past = demand.filter(pc.less(demand["day"], pa.scalar(START)))
+    assert _features(spark, past, START, END).num_rows == 0
+
+
+def test_a_lookback_shorter_than_a_feature_is_refused(spark: SparkSession, demand: pa.Table) -> None:
+    frame = spark.createDataFrame(demand, DAILY_DEMAND.spark_ddl)
+    with pytest.raises(ValueError, match="at least 392"):
+        cleaned_features(frame, START, END, 391)
