@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 
 from nexgen_assets.sales.csv_records import NOT_UTF8, RAGGED
-from nexgen_assets.sales.landing import SALES_DATE_PATTERN
+from nexgen_assets.sales.landing import DATE_PATTERN, FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS
 from nexgen_assets.tables import CLEANED_SALES, MONEY, REJECTED_SALES, SALES_FILE_COLUMNS, UNITS, spark_type
 
 OverlappingFiles = Literal["merge", "add"]
@@ -25,11 +25,6 @@ DUPLICATE_OF_OTHER_FILE = "duplicate_of_other_file"
 DUPLICATE_LINE_ID = "duplicate_line_id"
 
 _BLANKS = " \t\r\n"
-# the engines disagree on exponents, other scripts' digits and suffixes: only what both read the same way is a number
-_NUMBER = r"^([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))\z"
-_TRUE = ("true", "t", "yes", "y", "1")
-_FALSE = ("false", "f", "no", "n", "0")
-
 _NUMBERS: dict[str, pa.DataType] = {
     "quantity": UNITS,
     "amount": MONEY,
@@ -61,14 +56,6 @@ class Rule:
     column: str | None
     is_broken: Column
     reason: str
-
-    def verdict(self) -> Column:
-        return F.struct(
-            F.lit(self.name).alias("rule"),
-            F.lit(self.column).cast("string").alias("column_name"),
-            (F.col(self.column) if self.column else F.lit(None).cast("string")).alias("value"),
-            F.lit(self.reason).alias("reason"),
-        )
 
 
 def rules(calendar_start: date) -> tuple[Rule, ...]:
@@ -186,24 +173,39 @@ def _trimmed(name: str) -> Column:
 
 
 def _number(name: str, arrow: pa.DataType) -> Column:
-    plain = F.regexp_extract(F.trim(F.col(name), F.lit(_BLANKS)), _NUMBER, 1)
+    # casts of the engines disagree on exponents, other scripts' digits and suffixes: only plain decimals reach them
+    plain = F.regexp_extract(F.trim(F.col(name), F.lit(_BLANKS)), rf"^{NUMBER_PATTERN}\z", 0)
     return F.nullif(plain, F.lit("")).try_cast(spark_type(arrow))
 
 
 def _boolean(name: str) -> Column:
     word = F.lower(_trimmed(name))
-    return F.when(word.isin(*_TRUE), F.lit(True)).when(word.isin(*_FALSE), F.lit(False))
+    return F.when(word.isin(*TRUE_WORDS), F.lit(True)).when(word.isin(*FALSE_WORDS), F.lit(False))
 
 
 def _date(name: str) -> Column:
-    written = F.regexp_extract(F.col(name), rf"{SALES_DATE_PATTERN}\z", 1)
+    written = F.regexp_extract(F.col(name), rf"^{DATE_PATTERN}\z", 1)
     return F.nullif(written, F.lit("")).try_cast("date")
 
 
 def _apply_rules(typed: DataFrame, calendar_start: date) -> DataFrame:
-    verdicts = [F.when(rule.is_broken, rule.verdict()) for rule in rules(calendar_start)]
-    judged = typed.withColumn("verdict", F.coalesce(*verdicts))
-    return judged.select("*", "verdict.*").drop("verdict")
+    tried = rules(calendar_start)
+    judged = typed.withColumn(
+        "broken", F.coalesce(*(F.when(rule.is_broken, F.lit(place)) for place, rule in enumerate(tried)))
+    )
+    return judged.withColumns(
+        {
+            "rule": _of_broken([F.lit(rule.name) for rule in tried]),
+            "column_name": _of_broken([F.lit(rule.column).cast("string") for rule in tried]),
+            "value": _of_broken([F.col(rule.column) if rule.column else F.lit(None) for rule in tried]),
+            "reason": _of_broken([F.lit(rule.reason) for rule in tried]),
+        }
+    ).drop("broken")
+
+
+def _of_broken(values: list[Column]) -> Column:
+    """The value that stands at the place of the broken rule, null if none is broken."""
+    return F.coalesce(*(F.when(F.col("broken") == place, value) for place, value in enumerate(values)))
 
 
 def _mark_duplicates(judged: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:

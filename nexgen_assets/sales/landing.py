@@ -25,11 +25,14 @@ from nexgen_assets.tables import (
 
 LINE_COLUMNS = (*SALES_FILE_COLUMNS, "line_id")
 
-# An ISO date, or an ISO date-time whose date part counts as written. `cleaning` says with the same pattern why a line
-# has no sales date; it must mean the same in Python, Java and Rust: no \d, no \s, no $.
-SALES_DATE_PATTERN = r"^[ \t]*([0-9]{4}-[0-9]{2}-[0-9]{2})([T ][0-9]{2}:[0-9]{2}[0-9:.,]*(Z|[+-][0-9:]+)?)?[ \t]*"
+# How values are written in landing files. Python, Java and Rust must read the patterns alike: no \d, no \s, no $.
+# An ISO date, or an ISO date-time whose date part counts as written.
+DATE_PATTERN = r"[ \t]*([0-9]{4}-[0-9]{2}-[0-9]{2})([T ][0-9]{2}:[0-9]{2}[0-9:.,]*(Z|[+-][0-9:]+)?)?[ \t]*"
+NUMBER_PATTERN = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+TRUE_WORDS = ("true", "t", "yes", "y", "1")
+FALSE_WORDS = ("false", "f", "no", "n", "0")
 
-_SALES_DATE = re.compile(SALES_DATE_PATTERN)
+_DATE = re.compile(DATE_PATTERN)
 # blocks that fit the processor's cache are transposed five times faster than blocks of 10,000
 _BLOCK_RECORDS = 256
 _BATCH_BLOCKS = 200
@@ -61,18 +64,23 @@ def read_sales_file(stream: BinaryIO, file: LandingFile, calendar_start: date, l
     return SalesFile(lines, days, header.unknown_columns)
 
 
+def read_date(text: str) -> date | None:
+    """The date of an ISO date or date-time, None if it is neither."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        return date.fromisoformat(match[1])
+    except ValueError:  # a date that no calendar has, such as February 30
+        return None
+
+
 def _date_reader(calendar_start: date, last_day: date) -> Callable[[str], date | None]:
     # a file repeats few dates many times
     @lru_cache(maxsize=_DISTINCT_DATES)
     def usable_date(text: str) -> date | None:
-        match = _SALES_DATE.fullmatch(text)
-        if match is None:
-            return None
-        try:
-            day = date.fromisoformat(match[1])
-        except ValueError:  # a date that no calendar has, such as February 30
-            return None
-        return day if calendar_start <= day <= last_day else None
+        day = read_date(text)
+        return day if day and calendar_start <= day <= last_day else None
 
     return usable_date
 
