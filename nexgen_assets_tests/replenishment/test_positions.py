@@ -1,0 +1,375 @@
+"""Inventory positions: which stock figure counts, what became of it since, and what nobody told."""
+
+import random
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from nexgen_assets import tables
+from nexgen_assets.replenishment.positions import inventory_positions
+
+DAY = date(2026, 3, 10)
+SERIES = {"product_id": "007", "location": "north"}
+UNSOLD: dict[str, Any] = SERIES | {
+    "product_name": "Oat milk",
+    "category": "dairy",
+    "demand_units": Decimal(0),
+    "returned_units": Decimal(0),
+    "revenue": Decimal(0),
+    "sales_lines": 0,
+    "unit_price": Decimal("4.0000"),
+    "days_since_sale": 1,
+}
+COUNT: dict[str, Any] = SERIES | {
+    "on_hand": 30.0,
+    "on_order_units": 0.0,
+    "source": "count",
+    "file_key": "inventory/a.csv",
+    "line_number": 2,
+}
+
+
+def days_ago(n: int) -> date:
+    return DAY - timedelta(days=n)
+
+
+def sold(day: date, units: float = 0, **more: Any) -> dict[str, Any]:
+    return UNSOLD | {"day": day, "demand_units": Decimal(str(units))} | more
+
+
+def counted(day: date, **more: Any) -> dict[str, Any]:
+    return COUNT | {"count_date": day} | more
+
+
+def frame_of(spark: SparkSession, table: tables.Table, rows: list[dict[str, Any]]) -> DataFrame:
+    return spark.createDataFrame(pa.Table.from_pylist(rows, schema=table.arrow_schema), table.spark_ddl)
+
+
+def positions_of(  # noqa: PLR0917
+    spark: SparkSession,
+    demand: list[dict[str, Any]],
+    counts: list[dict[str, Any]],
+    start: date = DAY,
+    end: date = DAY,
+    active_days: int = 90,
+) -> pa.Table:
+    positions = inventory_positions(
+        frame_of(spark, tables.DAILY_DEMAND, demand),
+        frame_of(spark, tables.INVENTORY_COUNTS, counts),
+        start,
+        end,
+        default_lead_time_days=7,
+        default_margin=0.3,
+        active_days=active_days,
+    )
+    grain = [(name, "ascending") for name in tables.INVENTORY_POSITIONS.grain]
+    return positions.toArrow().sort_by(grain)
+
+
+def position(spark: SparkSession, demand: list[dict[str, Any]], counts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one position of DAY."""
+    [row] = positions_of(spark, demand, counts).to_pylist()
+    return row
+
+
+def stock(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["on_hand"], row["on_hand_as_of"], row["is_on_hand_estimated"], row["inventory_source"]
+
+
+def test_positions_have_the_columns_of_the_contract(spark: SparkSession) -> None:
+    result = positions_of(spark, [sold(DAY)], [counted(DAY)])
+
+    assert [(f.name, f.type) for f in result.schema] == [
+        (f.name, f.type) for f in tables.INVENTORY_POSITIONS.arrow_schema
+    ]
+
+
+def test_stock_counted_today_is_the_stock(spark: SparkSession) -> None:
+    row = position(spark, [sold(days_ago(1), 4), sold(DAY, 5)], [counted(DAY, on_hand=12.0)])
+
+    assert stock(row) == (12, DAY, False, "count")
+
+
+def test_sales_since_the_count_are_taken_from_it(spark: SparkSession) -> None:
+    sales = [sold(days_ago(3), 9), sold(days_ago(2), 4), sold(days_ago(1), 0.125), sold(DAY, 5)]
+
+    row = position(spark, sales, [counted(days_ago(2), source="simulated")])
+
+    assert stock(row) == (24.875, days_ago(2), True, "simulated")
+
+
+def test_stock_never_falls_below_zero(spark: SparkSession) -> None:
+    assert position(spark, [sold(DAY, 50)], [counted(days_ago(1))])["on_hand"] == 0
+
+
+def test_the_latest_count_up_to_the_day_wins(spark: SparkSession) -> None:
+    counts = [
+        counted(days_ago(5), on_hand=50.0),
+        counted(days_ago(1), on_hand=8.0),
+        counted(days_ago(-1), on_hand=99.0),
+    ]
+
+    assert stock(position(spark, [sold(DAY, 3)], counts)) == (5, days_ago(1), True, "count")
+
+
+def test_a_count_of_another_series_does_not_count(spark: SparkSession) -> None:
+    counts = [counted(DAY, location="south"), counted(DAY, product_id="7")]
+
+    assert stock(position(spark, [sold(DAY, 3)], counts)) == (None, None, False, "unknown")
+
+
+def test_without_a_count_the_stock_level_of_the_sales_lines_is_used(spark: SparkSession) -> None:
+    known = {"stock_level": Decimal(20), "stock_level_as_of": days_ago(2)}
+    sales = [sold(days_ago(2), 6, **known), sold(days_ago(1), 4, **known), sold(DAY, 5, **known)]
+
+    assert stock(position(spark, sales, [])) == (11, days_ago(2), True, "sales_lines")
+
+
+def test_a_count_is_preferred_to_the_sales_lines(spark: SparkSession) -> None:
+    sales = [sold(DAY, 5, stock_level=Decimal(20), stock_level_as_of=DAY)]
+
+    assert stock(position(spark, sales, [counted(days_ago(1))])) == (25, days_ago(1), True, "count")
+
+
+@pytest.mark.parametrize(("age", "source"), [(89, "count"), (90, "unknown")])
+def test_a_count_is_forgotten_after_the_active_days(spark: SparkSession, age: int, source: str) -> None:
+    row = position(spark, [sold(DAY)], [counted(days_ago(age), pack_size=6.0)])
+
+    assert row["inventory_source"] == source
+    assert row["is_default_pack_size"] == (source == "unknown")
+
+
+@pytest.mark.parametrize(
+    ("due", "on_hand", "on_order"),
+    [
+        (days_ago(-1), 25, 10),  # due tomorrow
+        (DAY, 35, 0),  # due today: assumed received
+        (days_ago(1), 35, 0),
+        (days_ago(2), 25, 10),  # due on the day of the count, which did not see it
+        (days_ago(9), 25, 10),  # overdue when counted
+        (None, 25, 10),
+    ],
+)
+def test_units_on_order_are_received_on_their_due_date(
+    spark: SparkSession, due: date | None, on_hand: float, on_order: float
+) -> None:
+    count = counted(days_ago(2), on_order_units=10.0, on_order_due_date=due)
+
+    row = position(spark, [sold(DAY, 5)], [count])
+
+    assert (row["on_hand"], row["on_order_units"]) == (on_hand, on_order)
+
+
+def test_a_new_count_replaces_what_was_on_order(spark: SparkSession) -> None:
+    counts = [counted(days_ago(4), on_order_units=10.0, on_order_due_date=days_ago(2)), counted(days_ago(1))]
+
+    row = position(spark, [sold(DAY, 5)], counts)
+
+    assert (row["on_hand"], row["on_order_units"]) == (25, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "lead_time_days"),
+    [
+        ({"lead_time_days": 3.0}, 3),
+        ({"lead_time_days": 3.0, "supplier_delay_days": 1.2}, 5),
+        ({"lead_time_days": 4.1, "supplier_delay_days": 0.9}, 5),
+        ({"lead_time_days": 0.0}, 0),
+    ],
+)
+def test_lead_time_is_told_time_and_delay_in_whole_days(
+    spark: SparkSession, told: dict[str, float], lead_time_days: int
+) -> None:
+    row = position(spark, [sold(DAY, **told)], [])
+
+    assert (row["lead_time_days"], row["is_default_lead_time"]) == (lead_time_days, False)
+
+
+def test_lead_time_of_the_count_is_preferred_to_the_sales_lines(spark: SparkSession) -> None:
+    sales = [sold(DAY, lead_time_days=9.0, supplier_delay_days=1.0)]
+
+    assert position(spark, sales, [counted(DAY, lead_time_days=3.0)])["lead_time_days"] == 4
+
+
+def test_terms_told_are_used(spark: SparkSession) -> None:
+    count = counted(DAY, pack_size=12.0, min_order_quantity=0.0, unit_cost=Decimal("2.5000"))
+
+    row = position(spark, [sold(DAY)], [count])
+
+    assert (row["pack_size"], row["is_default_pack_size"]) == (12, False)
+    assert (row["min_order_quantity"], row["is_default_min_order_quantity"]) == (0, False)
+    assert (row["unit_cost"], row["is_default_unit_cost"]) == (2.5, False)
+
+
+def test_terms_not_told_are_defaults_and_say_so(spark: SparkSession) -> None:
+    row = position(spark, [sold(DAY)], [])
+
+    assert (row["lead_time_days"], row["is_default_lead_time"]) == (7, True)
+    assert (row["pack_size"], row["is_default_pack_size"]) == (1, True)
+    assert (row["min_order_quantity"], row["is_default_min_order_quantity"]) == (1, True)
+    assert (row["unit_cost"], row["is_default_unit_cost"]) == (pytest.approx(2.8), True)
+
+
+def test_a_cost_without_any_price_is_unknown_and_not_assumed(spark: SparkSession) -> None:
+    row = position(spark, [sold(DAY, unit_price=None)], [])
+
+    assert (row["unit_cost"], row["is_default_unit_cost"]) == (None, False)
+
+
+def test_a_pack_of_nothing_is_not_told(spark: SparkSession) -> None:
+    row = position(spark, [sold(DAY)], [counted(DAY, pack_size=0.0)])
+
+    assert (row["pack_size"], row["is_default_pack_size"]) == (1, True)
+
+
+def test_terms_stay_told_when_a_later_count_is_silent(spark: SparkSession) -> None:
+    counts = [counted(days_ago(8), pack_size=6.0, lead_time_days=2.0), counted(days_ago(1), lead_time_days=4.0)]
+
+    row = position(spark, [sold(DAY)], counts)
+
+    assert (row["pack_size"], row["lead_time_days"]) == (6, 4)
+
+
+# a panel of every case: gaps, counts on days without sales, several stock facts per window
+
+ACTIVE_DAYS = 10
+PANEL_DAYS = 40
+
+
+def panel(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Sparse sales of 12 series as `daily_demand` holds them with ACTIVE_DAYS, and their counts."""
+    rng = random.Random(seed)  # noqa: S311
+    demand, counts = [], []
+    for series in range(12):
+        ids = {"product_id": f"{series:02d}", "location": rng.choice(["north", "south"])}
+        last_sale, facts = -99, {}
+        for n in range(PANEL_DAYS):
+            day = days_ago(PANEL_DAYS - 1 - n)
+            units = 0.0
+            if rng.random() < 0.15:
+                units, last_sale = rng.randint(1, 9_000) / 1000, n
+                if rng.random() < 0.5:
+                    facts["stock"] = (n, {"stock_level": Decimal(rng.randint(-1, 30)), "stock_level_as_of": day})
+                if rng.random() < 0.5:
+                    facts["lead"] = (n, {"lead_time_days": rng.randint(0, 50) / 10})
+                if rng.random() < 0.5:
+                    facts["delay"] = (n, {"supplier_delay_days": rng.randint(0, 20) / 10})
+            if n - last_sale < ACTIVE_DAYS:
+                known = [told for at, told in facts.values() if n - at < ACTIVE_DAYS]
+                demand.append(sold(day, units) | ids | {k: v for told in known for k, v in told.items()})
+            if series % 3 and rng.random() < 0.1:
+                counts.append(counted(day, on_hand=float(rng.randint(-1, 30))) | ids | random_terms(rng, day))
+    return demand, counts
+
+
+def random_terms(rng: random.Random, day: date) -> dict[str, Any]:
+    told = {
+        "on_order_units": float(rng.randint(0, 12)),
+        "on_order_due_date": day + timedelta(days=rng.randint(-2, 8)),
+        "lead_time_days": float(rng.randint(0, 9)),
+        "unit_cost": Decimal("1.2500"),
+        "pack_size": float(rng.randint(0, 6)),
+        "min_order_quantity": float(rng.randint(0, 6)),
+    }
+    return {name: value for name, value in told.items() if rng.random() < 0.6}
+
+
+# the rules again, one row at a time; nulls and dates only, no windows and no running totals
+ORACLE = """
+with known as (
+    select d.*,
+        (select max(count_date) from counts c where c.product_id = d.product_id and c.location = d.location
+            and c.count_date between d.day - {last} and d.day) as counted_on,
+        {terms}
+    from demand d where d.day between '{start}' and '{end}'
+), facts as (
+    select k.*, c.source, c.on_order_units as ordered,
+        c.on_order_due_date > c.count_date and c.on_order_due_date <= k.day as is_received,
+        case when counted_on is null then stock_level::double else c.on_hand end as last_stock,
+        coalesce(counted_on, stock_level_as_of) as as_of,
+    from known k left join counts c
+        on c.product_id = k.product_id and c.location = k.location and c.count_date = k.counted_on
+)
+select day, product_id, location,
+    round(greatest(last_stock + if(is_received, ordered, 0) - coalesce((
+        select sum(s.demand_units) from demand s where s.product_id = f.product_id and s.location = f.location
+            and s.day > f.as_of and s.day <= f.day), 0)::double, 0), 3) + if(last_stock is null, null, 0) as on_hand,
+    as_of as on_hand_as_of,
+    coalesce(as_of < day, false) as is_on_hand_estimated,
+    coalesce(source, if(stock_level is null, 'unknown', 'sales_lines')) as inventory_source,
+    coalesce(if(is_received, 0, ordered), 0) as on_order_units,
+    coalesce(ceil(round(coalesce(told_lead_time_days, lead_time_days) + coalesce(supplier_delay_days, 0), 6)), 7)
+        ::bigint as lead_time_days,
+    coalesce(told_lead_time_days, lead_time_days) is null as is_default_lead_time,
+    coalesce(told_pack_size, 1) as pack_size,
+    told_pack_size is null as is_default_pack_size,
+    coalesce(told_min_order_quantity, 1) as min_order_quantity,
+    told_min_order_quantity is null as is_default_min_order_quantity,
+    coalesce(told_unit_cost::double, unit_price::double * (1 - 0.3)) as unit_cost,
+    told_unit_cost is null as is_default_unit_cost,
+    shelf_life_days
+from facts f order by day, product_id, location
+"""
+ORACLE_TERM = """(select arg_max({term}, count_date)
+            filter ({term} is not null and ('{term}' <> 'pack_size' or {term} > 0))
+            from counts c where c.product_id = d.product_id and c.location = d.location
+            and c.count_date between d.day - {last} and d.day) as told_{term}"""
+
+
+def oracle(demand: list[dict[str, Any]], counts: list[dict[str, Any]], start: date, end: date) -> list[tuple[Any, ...]]:
+    last = ACTIVE_DAYS - 1
+    terms = ("lead_time_days", "pack_size", "min_order_quantity", "unit_cost")
+    columns = ", ".join(ORACLE_TERM.format(term=term, last=last) for term in terms)
+    connection = duckdb.connect()
+    connection.register("demand", pa.Table.from_pylist(demand, schema=tables.DAILY_DEMAND.arrow_schema))
+    connection.register("counts", pa.Table.from_pylist(counts, schema=tables.INVENTORY_COUNTS.arrow_schema))
+    return connection.execute(ORACLE.format(last=last, terms=columns, start=start, end=end)).fetchall()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_positions_equal_the_rules_applied_row_by_row(spark: SparkSession, seed: int) -> None:
+    demand, counts = panel(seed)
+    start = days_ago(PANEL_DAYS - ACTIVE_DAYS)
+
+    result = positions_of(spark, demand, counts, start, DAY, ACTIVE_DAYS)
+
+    assert [tuple(row.values()) for row in result.to_pylist()] == oracle(demand, counts, start, DAY)
+    assert {"count", "sales_lines", "unknown"} == set(result["inventory_source"].to_pylist())
+
+
+def test_a_range_equals_its_single_days(spark: SparkSession) -> None:
+    demand, counts = panel(4)
+    days = [days_ago(n) for n in (5, 4, 3, 2, 1, 0)]
+
+    single = [positions_of(spark, demand, counts, day, day, ACTIVE_DAYS) for day in days]
+
+    assert positions_of(spark, demand, counts, days[0], DAY, ACTIVE_DAYS) == pa.concat_tables(single)
+
+
+def test_nothing_beyond_the_lookback_or_after_the_day_changes_a_position(spark: SparkSession) -> None:
+    demand, counts = panel(5)
+    day = days_ago(12)
+    window = (day - timedelta(days=ACTIVE_DAYS - 1), day)
+
+    needed_demand = [row for row in demand if window[0] <= row["day"] <= window[1]]
+    needed_counts = [row for row in counts if window[0] <= row["count_date"] <= window[1]]
+
+    assert len(needed_demand) < len(demand)
+    assert positions_of(spark, needed_demand, needed_counts, day, day, ACTIVE_DAYS) == positions_of(
+        spark, demand, counts, day, day, ACTIVE_DAYS
+    )
+
+
+def test_every_row_of_demand_has_one_position(spark: SparkSession) -> None:
+    demand, counts = panel(6)
+    grain = list(tables.INVENTORY_POSITIONS.grain)
+
+    result = positions_of(spark, demand, counts, days_ago(9), DAY, ACTIVE_DAYS)
+
+    expected = sorted((r["day"], r["product_id"], r["location"]) for r in demand if r["day"] >= days_ago(9))
+    assert [tuple(row.values()) for row in result.select(grain).to_pylist()] == expected
