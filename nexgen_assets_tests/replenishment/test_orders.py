@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexgen_assets import tables
@@ -23,6 +23,8 @@ from nexgen_assets_tests.replenishment.distributions import Poisson, Totals
 
 DAY = date(2026, 3, 10)
 POLICY = Policy(0.95, 1)
+# a busy machine is no failure
+steady = settings(deadline=None, max_examples=50)
 ORIGIN_SCHEMA = pa.schema(
     [
         *(pa.field(c.name, c.type) for c in tables.INVENTORY_POSITIONS.columns),
@@ -140,6 +142,7 @@ def test_a_person_can_recompute_every_row(identity: str) -> None:
     assert violations(many_orders(), identity) == 0
 
 
+@steady
 @given(
     mean=st.floats(0, 5_000),
     service_level=st.floats(0.5, 0.999),
@@ -153,6 +156,7 @@ def test_the_sums_of_a_row_are_exact(mean: float, service_level: float, on_hand:
     assert order["order_units"] == order["net_requirement"] + order["moq_units"] + order["pack_units"]
 
 
+@steady
 @given(st.floats(0.1, 200), st.floats(0.5, 0.999), st.floats(0.5, 0.999))
 def test_an_order_never_falls_when_the_service_level_rises(mean: float, a: float, b: float) -> None:
     low, high = (only_order(poisson(mean), Policy(p, 1))["order_units"] for p in sorted((a, b)))
@@ -160,6 +164,7 @@ def test_an_order_never_falls_when_the_service_level_rises(mean: float, a: float
     assert low <= high
 
 
+@steady
 @given(st.lists(st.integers(1, 29), max_size=4))
 def test_no_row_depends_on_its_batch(cuts: list[int]) -> None:
     rows, means = many_rows(30), np.linspace(0, 60, 30)
@@ -307,6 +312,7 @@ def test_the_explanation_says_where_the_order_comes_from(row: dict[str, Any], se
     assert only_order(poisson(18.2), **row)["explanation"] == sentence
 
 
+@steady
 @given(mean=st.floats(0, 500), service_level=st.floats(0.5, 0.999))
 def test_the_numbers_of_the_explanation_add_up_as_shown(mean: float, service_level: float) -> None:
     order = only_order(poisson(mean), Policy(service_level, 1))

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -18,6 +18,9 @@ from nexgen_assets.replenishment.policy import (
     round_up_to_pack,
 )
 from nexgen_assets_tests.replenishment.distributions import Floats, Normal, Poisson, Totals
+
+# a busy machine is no failure
+steady = settings(deadline=None)
 
 units = st.integers(0, 500).map(float)
 thousandths = st.integers(0, 500_000).map(lambda n: n / 1000)
@@ -96,6 +99,7 @@ def test_level_ignores_the_last_bits_of_a_quantile() -> None:
     assert order_up_to_level(Totals(np.array([26 + 4e-15])), Policy(0.95, 1)).tolist() == [26]
 
 
+@steady
 @given(st.floats(0.01, 300), st.floats(0.05, 0.999), st.floats(0.05, 0.999))
 def test_level_never_falls_when_the_service_level_rises(mean: float, a: float, b: float) -> None:
     demand = Poisson(one(mean))
@@ -104,6 +108,7 @@ def test_level_never_falls_when_the_service_level_rises(mean: float, a: float, b
     assert low <= high
 
 
+@steady
 @given(st.floats(0.01, 20), st.floats(0.05, 0.999), st.integers(1, 30), st.integers(1, 30))
 def test_level_never_falls_when_the_interval_grows(daily_mean: float, service_level: float, a: int, b: int) -> None:
     policy = Policy(service_level, 1)
@@ -154,6 +159,7 @@ def test_moq_comes_before_packs(need: float, moq: float, pack: float, order: flo
     assert order_quantities(one(need), one(0), one(moq), one(pack)).order_units.tolist() == [order]
 
 
+@steady
 @given(level=units, position=thousandths, moq=units, pack=packs)
 def test_order_is_zero_or_full_packs_of_at_least_the_moq(
     level: float, position: float, moq: float, pack: float
@@ -166,6 +172,7 @@ def test_order_is_zero_or_full_packs_of_at_least_the_moq(
     assert (order > 0) == (position < level)
 
 
+@steady
 @given(level=units, position=thousandths, moq=units, pack=packs)
 def test_order_is_exactly_the_sum_of_its_parts(level: float, position: float, moq: float, pack: float) -> None:
     order = order_quantities(one(level), one(position), one(moq), one(pack))
@@ -176,6 +183,7 @@ def test_order_is_exactly_the_sum_of_its_parts(level: float, position: float, mo
     assert 0 <= order.pack_units[0] < pack
 
 
+@steady
 @given(level=st.integers(0, 60), position=st.integers(0, 60), moq=st.integers(0, 40), pack=st.integers(1, 13))
 def test_order_is_the_smallest_that_satisfies_every_constraint(level: int, position: int, moq: int, pack: int) -> None:
     order = order_quantities(one(level), one(position), one(moq), one(pack)).order_units[0]
@@ -184,6 +192,7 @@ def test_order_is_the_smallest_that_satisfies_every_constraint(level: int, posit
     assert order == (smallest if position < level else 0)
 
 
+@steady
 @given(level=units, position=units, received=units)
 def test_a_unit_more_in_stock_is_a_unit_less_needed(level: float, position: float, received: float) -> None:
     before, after = (net_requirement(one(level), one(stock))[0] for stock in (position, position + received))
