@@ -9,8 +9,7 @@ Select it in dagster.yaml. The files stay those of `SqliteEventLogStorage`: eith
     event_log_storage:
       module: nexgen_assets.event_storage
       class: BatchedSqliteEventLogStorage
-      config:
-        base_dir: /path/to/history/runs
+      config: {}  # base_dir, if not the usual $DAGSTER_HOME/history/runs
 
 It rests on internals of one Dagster minor version; the tests compare it with the shipped storage row for row.
 """
@@ -23,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dagster import Field, StringSource
+from dagster._config import UserConfigSchema
 from dagster._core.event_api import EventHandlerFn
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, BATCH_WRITABLE_EVENTS
 from dagster._core.events.log import EventLogEntry
@@ -52,6 +53,12 @@ def enable_event_batching(env: MutableMapping[str, str]) -> None:
     env.setdefault(EVENT_BATCH_SIZE_VARIABLE, EVENT_BATCH_SIZE)
 
 
+def default_base_dir() -> str:
+    """Where Dagster's own storage would put the files: below DAGSTER_HOME, or NexGen's home folder without one."""
+    home = os.environ.get("DAGSTER_HOME") or str(Path(".nexgen/dagster").resolve())
+    return str(Path(home) / "history" / "runs")
+
+
 class _OpenShard(NamedTuple):
     """The open engine of one database file, and which file on disk it was opened on."""
 
@@ -76,6 +83,10 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         super().__init__(base_dir, inst_data)
 
     @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Any
     ) -> "BatchedSqliteEventLogStorage":
@@ -84,7 +95,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         Every process that writes events (webserver, daemon, run worker, CLI) comes through here, whoever started it.
         """
         enable_event_batching(os.environ)
-        return cls(inst_data=inst_data, **config_value)
+        return cls(inst_data=inst_data, base_dir=config_value.get("base_dir") or default_base_dir())
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events of one run: all of them in both shards, or, on an error, none.
@@ -231,20 +242,18 @@ def _is_batch(events: Sequence[EventLogEntry]) -> bool:
     return one_run and all(_is_in(event, BATCH_WRITABLE_EVENTS) for event in events)
 
 
-def _last_of_each_asset_and_type(
-    events: Sequence[tuple[EventLogEntry, int]],
-) -> Sequence[tuple[EventLogEntry, int]]:
-    """The only events that decide what the asset's row says at the end, in the order they came.
+def _last_of_each_asset_and_type(events: Sequence[tuple[EventLogEntry, int]]) -> Sequence[tuple[EventLogEntry, int]]:
+    """The only events that decide what the assets' rows say at the end, assets in the order they first came.
 
     A type always writes the same columns, so a later event of the same asset and type overwrites all an earlier wrote.
     """
-    last: dict[tuple[Any, Any], tuple[EventLogEntry, int]] = {}
+    last: dict[Any, dict[Any, tuple[EventLogEntry, int]]] = {}
     for event, event_id in events:
         dagster_event = event.get_dagster_event()
-        key = dagster_event.asset_key, dagster_event.event_type
-        last.pop(key, None)
-        last[key] = event, event_id
-    return list(last.values())
+        types = last.setdefault(dagster_event.asset_key, {})
+        types.pop(dagster_event.event_type, None)
+        types[dagster_event.event_type] = event, event_id
+    return [event for types in last.values() for event in types.values()]
 
 
 def _file_identity(path: str) -> tuple[int, int] | None:
