@@ -1,0 +1,225 @@
+"""The design matrix: what a model sees of series x origin x horizon, the same in training and in prediction.
+
+What belongs here: joining an origin's features with what is known of the target date (calendar, planned promotions),
+and scaling by the series' level. What does not: choosing rows to train on, targets, models.
+
+Of the target date only what was known at the origin is used: its calendar and the promotions planned by then. Prices
+and promotions read off sales lines are history only: on a target day they would tell that a sale happened.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from nexgen_assets.tables import DAY, DEMAND_WINDOWS, HORIZON_DAYS, SPREAD_WINDOWS, WEEKDAY_LAGS
+
+Real32 = NDArray[np.float32]
+Whole = NDArray[np.int64]
+
+LEVEL_FLOOR = 1 / 91  # units a day: one sale in the activity window
+PROMOTION_HISTORY_DAYS = 28
+HOLIDAY_REACH_DAYS = 14
+UNKNOWN_CATEGORY = -1
+EPOCH = date(1970, 1, 1)
+
+CALENDAR_FEATURES = ("weekday", "day_of_month", "is_holiday", "days_to_holiday", "days_from_holiday")
+PLANNED_FEATURES = ("planned_promotion", "planned_promotion_change", "promotion_change")
+OWN_FEATURES = (
+    "log_level",
+    *(f"relative_mean_{w}" for w in DEMAND_WINDOWS),
+    *(f"relative_sd_{w}" for w in SPREAD_WINDOWS),
+    *(f"zero_share_{w}" for w in SPREAD_WINDOWS),
+    "relative_last_day",
+    "relative_next_28_last_year",
+    "relative_category_mean",
+    "days_since_sale",
+    "age_days",
+    "log_unit_price",
+    "price_ratio_91",
+    "promotion_share_28",
+    "stockout_share_28",
+    "category_code",
+)
+WEEKDAY_FEATURES = ("relative_weekday_mean", "relative_weekday_last")
+FEATURE_NAMES = ("horizon", *OWN_FEATURES, *WEEKDAY_FEATURES, *CALENDAR_FEATURES, *PLANNED_FEATURES)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Rows of series x origin x horizon: `matrix` [rows, FEATURE_NAMES], `level` [rows] in units a day."""
+
+    matrix: Real32
+    level: Real32
+
+
+def level_of(features: pa.Table) -> Real32:
+    """A series' recent level at each origin, in units a day: the unit in which the model thinks."""
+    blend = 0.5 * _column(features, "demand_mean_28") + 0.5 * _column(features, "demand_mean_91")
+    return np.maximum(blend, LEVEL_FLOOR).astype(np.float32)
+
+
+def all_horizons(origins: int, horizon_days: int = HORIZON_DAYS) -> tuple[Whole, Whole]:
+    """Row number and horizon of each origin x horizon, horizons running fastest."""
+    horizons = np.arange(1, horizon_days + 1)
+    return np.repeat(np.arange(origins), horizon_days), np.tile(horizons, origins)
+
+
+class PlannedPromotions:
+    """Promotion plans (rows of `tables.CALENDAR`), asked by product, location and origin.
+
+    An empty product or location means every one. Where plans overlap, the largest share counts.
+    """
+
+    def __init__(self, calendar: pa.Table) -> None:
+        names = ("start_date", "end_date", "effective_date")
+        self._start, self._end, self._effective = (_day_numbers(calendar.column(name)) for name in names)
+        self._share = calendar.column("promotion_share").to_numpy().astype(np.float32)
+        self._key = _keys(calendar.column("product_id"), calendar.column("location"))
+
+    @classmethod
+    def none(cls) -> "PlannedPromotions":
+        from nexgen_assets.tables import CALENDAR
+
+        return cls(CALENDAR.arrow_schema.empty_table())
+
+    def around(self, product: pa.ChunkedArray, location: pa.ChunkedArray, origin: Whole) -> Real32:
+        """Planned share [rows, 28 + HORIZON_DAYS] of the days from 27 before to 28 after each origin, as known at it.
+
+        `origin` is in days since 1970.
+        """
+        days = PROMOTION_HISTORY_DAYS + HORIZON_DAYS
+        shares = np.zeros((len(origin), days), dtype=np.float32)
+        for day in np.unique(origin):
+            rows = np.flatnonzero(origin == day)
+            plans, first = self._known_at(int(day)), int(day) - PROMOTION_HISTORY_DAYS + 1
+            if len(plans):
+                taken = (product.take(rows), location.take(rows))
+                shares[rows] = self._by_row(plans, first, days, *taken)
+        return shares
+
+    def _known_at(self, origin: int) -> Whole:
+        reaches = (self._end > origin - PROMOTION_HISTORY_DAYS) & (self._start <= origin + HORIZON_DAYS)
+        return np.flatnonzero(reaches & (self._effective <= origin))
+
+    def _by_row(
+        self, plans: Whole, first: int, days: int, product: pa.ChunkedArray, location: pa.ChunkedArray
+    ) -> Real32:
+        keys = self._key.take(plans).dictionary_encode()
+        by_key = np.zeros((len(keys.dictionary) + 1, days), dtype=np.float32)  # the last row: nothing planned
+        code = keys.indices.to_numpy()
+        begin, end = self._start[plans] - first, self._end[plans] - first
+        for offset in range(days):
+            runs = (begin <= offset) & (offset <= end)
+            np.maximum.at(by_key[:, offset], code[runs], self._share[plans[runs]])
+        every = pa.chunked_array([pa.array([""] * len(product), pa.string())])
+        wanted = [(product, location), (every, location), (product, every), (every, every)]
+        found = [pc.index_in(_keys(p, place), keys.dictionary).fill_null(-1).to_numpy() for p, place in wanted]
+        return np.maximum.reduce([by_key[index] for index in found])
+
+
+def expand(  # noqa: PLR0917
+    features: pa.Table,
+    rows: Whole,
+    horizons: Whole,
+    planned: PlannedPromotions,
+    categories: Sequence[str],
+    country: str,
+) -> Frame:
+    """The frame of the pairs (`rows`, `horizons`): numbers of rows of `features` (`tables.CLEANED_FEATURES`), and days.
+
+    `categories` are those the model knows, in its order; others count as unknown. `country` is an ISO code.
+    """
+    level = level_of(features)
+    origin = _day_numbers(features.column(DAY))
+    blocks = [
+        horizons[:, None].astype(np.float32),
+        _own(features, level, categories)[rows],
+        _weekday(features, level, rows, horizons),
+        _calendar(origin[rows] + horizons, country),
+        _planned(features, origin, rows, horizons, planned),
+    ]
+    return Frame(np.concatenate(blocks, axis=1), level[rows])
+
+
+def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32:
+    code = pc.index_in(features.column("category").cast(pa.string()), pa.array(categories, pa.string()))
+    relative = [f"demand_mean_{w}" for w in DEMAND_WINDOWS] + [f"demand_sd_{w}" for w in SPREAD_WINDOWS]
+    with np.errstate(divide="ignore"):
+        log_price = np.log(_column(features, "unit_price"))
+    columns = (
+        np.log(level),
+        *(_column(features, name) / level for name in relative),
+        *(_column(features, f"zero_share_{w}") for w in SPREAD_WINDOWS),
+        _column(features, "demand_lag_0") / level,
+        _column(features, "demand_mean_next_28_last_year") / level,
+        _column(features, "category_mean_28") / level,
+        _column(features, "days_since_sale"),
+        _column(features, "age_days"),
+        np.where(np.isfinite(log_price), log_price, np.nan),
+        *(_column(features, name) for name in ("price_ratio_91", "promotion_share_28", "stockout_share_28")),
+        code.fill_null(UNKNOWN_CATEGORY).to_numpy(),
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _weekday(features: pa.Table, level: Real32, rows: Whole, horizons: Whole) -> Real32:
+    """Mean and latest demand on the target's weekday: the last such day lies (-h) mod 7 days before the origin."""
+    lag = (-horizons) % len(WEEKDAY_LAGS)
+    blocks = []
+    for name in ("weekday_mean", "demand_lag"):
+        by_lag = np.stack([_column(features, f"{name}_{k}") for k in WEEKDAY_LAGS], axis=1)
+        blocks.append(by_lag[rows, lag] / level[rows])
+    return np.stack(blocks, axis=1).astype(np.float32)
+
+
+def _calendar(target: Whole, country: str) -> Real32:
+    first, last = int(target.min(initial=0)), int(target.max(initial=0))
+    if len(target):
+        first = int(target.min())
+    return _calendar_table(first, last, country)[target - first] if len(target) else _calendar_table(0, 0, country)[:0]
+
+
+@lru_cache(maxsize=16)
+def _calendar_table(first: int, last: int, country: str) -> Real32:
+    """One row per day first..last: CALENDAR_FEATURES, distances to holidays capped at HOLIDAY_REACH_DAYS."""
+    import holidays
+
+    days = [EPOCH + timedelta(days=number) for number in range(first, last + 1)]
+    known = holidays.country_holidays(country, years=range(days[0].year - 1, days[-1].year + 2))
+    number = np.arange(first, last + 1)
+    free = np.sort(np.array([(day - EPOCH).days for day in known], dtype=np.int64))
+    after = np.searchsorted(free, number, side="left")
+    to_holiday = np.minimum(free[after] - number, HOLIDAY_REACH_DAYS)
+    from_holiday = np.minimum(number - free[np.searchsorted(free, number, side="right") - 1], HOLIDAY_REACH_DAYS)
+    weekday, day_of_month = [day.weekday() for day in days], [day.day for day in days]
+    columns = (weekday, day_of_month, to_holiday == 0, to_holiday, from_holiday)
+    return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
+
+
+def _planned(features: pa.Table, origin: Whole, rows: Whole, horizons: Whole, planned: PlannedPromotions) -> Real32:
+    shares = planned.around(features.column("product_id"), features.column("location"), origin)
+    on_target = shares[rows, PROMOTION_HISTORY_DAYS - 1 + horizons]
+    usual = shares[:, :PROMOTION_HISTORY_DAYS].mean(axis=1)
+    sold_on_promotion = _column(features, "promotion_share_28")
+    columns = (on_target, on_target - usual[rows], on_target - sold_on_promotion[rows])
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _column(features: pa.Table, name: str) -> Real32:
+    """A column as numbers, empty values as not-a-number."""
+    return features.column(name).cast(pa.float32()).to_numpy()
+
+
+def _day_numbers(column: pa.ChunkedArray) -> Whole:
+    return column.cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
+
+
+def _keys(product: pa.ChunkedArray, location: pa.ChunkedArray) -> pa.Array:
+    keys = pc.binary_join_element_wise(product.cast(pa.string()), location.cast(pa.string()), "\n")
+    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
