@@ -124,5 +124,5 @@ def apply_moq(units: Floats, min_order_quantity: Floats) -> Floats:
 
 def round_up_to_pack(units: Floats, pack_size: Floats) -> Floats:
     """The next multiple of the pack size; 0 stays 0."""
-    # 1.1 / 0.1 is a little more than 11 in doubles, and still 11 packs
+    # 2.1 / 0.7 is a little more than 3 in doubles, and still 3 packs
     return np.ceil(np.round(units / pack_size, PACK_DECIMALS)) * pack_size

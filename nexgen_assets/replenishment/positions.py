@@ -164,8 +164,7 @@ def _terms(default_lead_time_days: int, default_margin: float) -> dict[str, Colu
     unit_cost = F.col("counted_unit_cost").cast("double")
     assumed_cost = F.col("unit_price").cast("double") * (1 - default_margin)
     return {
-        # 2.1 + 0.9 days are 3, whatever the last bit of a double says
-        "lead_time_days": F.coalesce(F.ceil(F.round(with_delay, 6)), F.lit(default_lead_time_days)),
+        "lead_time_days": F.coalesce(F.ceil(with_delay), F.lit(default_lead_time_days)),
         "is_default_lead_time": lead_time.isNull(),
         "pack_size": F.coalesce("counted_pack_size", F.lit(DEFAULT_PACK_SIZE)),
         "is_default_pack_size": F.col("counted_pack_size").isNull(),

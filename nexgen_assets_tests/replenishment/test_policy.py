@@ -148,7 +148,7 @@ def test_moq_raises_small_orders_and_leaves_none_at_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ordered", "pack", "expected"), [(13, 6, 18), (12, 6, 12), (0, 6, 0), (1.1, 0.1, 1.1), (0.7, 0.1, 0.7)]
+    ("ordered", "pack", "expected"), [(13, 6, 18), (12, 6, 12), (0, 6, 0), (2.1, 0.7, 2.1), (0.7, 0.1, 0.7)]
 )
 def test_orders_are_rounded_up_to_full_packs(ordered: float, pack: float, expected: float) -> None:
     assert round_up_to_pack(one(ordered), one(pack))[0] == pytest.approx(expected, abs=1e-12)

@@ -130,6 +130,13 @@ def test_without_a_count_the_stock_level_of_the_sales_lines_is_used(spark: Spark
     assert stock(position(spark, sales, [])) == (11, days_ago(2), True, "sales_lines")
 
 
+def test_a_stock_level_told_by_a_return_alone_is_used(spark: SparkSession) -> None:
+    known = {"stock_level": Decimal(20), "stock_level_as_of": days_ago(2)}
+    sales = [sold(days_ago(3), 6), sold(days_ago(2), 0, **known), sold(DAY, 5, **known)]
+
+    assert stock(position(spark, sales, [])) == (15, days_ago(2), True, "sales_lines")
+
+
 def test_a_count_is_preferred_to_the_sales_lines(spark: SparkSession) -> None:
     sales = [sold(DAY, 5, stock_level=Decimal(20), stock_level_as_of=DAY)]
 
@@ -303,7 +310,7 @@ select day, product_id, location,
     coalesce(as_of < day, false) as is_on_hand_estimated,
     coalesce(source, if(stock_level is null, 'unknown', 'sales_lines')) as inventory_source,
     coalesce(if(is_received, 0, ordered), 0) as on_order_units,
-    coalesce(ceil(round(coalesce(told_lead_time_days, lead_time_days) + coalesce(supplier_delay_days, 0), 6)), 7)
+    coalesce(ceil(coalesce(told_lead_time_days, lead_time_days) + coalesce(supplier_delay_days, 0)), 7)
         ::bigint as lead_time_days,
     coalesce(told_lead_time_days, lead_time_days) is null as is_default_lead_time,
     coalesce(told_pack_size, 1) as pack_size,
