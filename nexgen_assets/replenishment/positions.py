@@ -140,13 +140,14 @@ def _stock(known: DataFrame) -> DataFrame:
     receipts = F.when(is_received, F.col("on_order_units")).otherwise(0.0)
     sold_at_last_stock = F.when(is_counted, F.col("units_sold_at_count")).otherwise(F.col("units_sold_at_stock_level"))
     sold_since = (F.col("units_sold") - sold_at_last_stock).cast("double")
-    last_stock = F.when(is_counted, F.col("on_hand") + receipts).otherwise(F.col("stock_level").cast("double"))
+    last_stock = F.when(is_counted, F.col("on_hand")).otherwise(F.col("stock_level").cast("double"))
+    left = last_stock + receipts - sold_since
     as_of = F.when(is_counted, count_date).otherwise(F.col("stock_level_as_of"))
     return known.withColumns(
         {
             # doubles of exact thousandths: rounding removes the noise of the subtraction, not information;
             # `greatest` skips nulls, and unknown stock must stay unknown
-            "on_hand": F.when(last_stock.isNotNull(), F.round(F.greatest(F.lit(0.0), last_stock - sold_since), 3)),
+            "on_hand": F.when(left.isNotNull(), F.round(F.greatest(F.lit(0.0), left), 3)),
             "on_hand_as_of": as_of,
             "is_on_hand_estimated": F.coalesce(as_of < day, F.lit(False)),
             "inventory_source": F.when(is_counted, F.col("source"))
