@@ -14,6 +14,7 @@ Select it in dagster.yaml. The files stay those of `SqliteEventLogStorage`: eith
 It rests on internals of one Dagster minor version; the tests compare it with the shipped storage row for row.
 """
 
+import fcntl
 import os
 import threading
 from collections import OrderedDict
@@ -43,6 +44,7 @@ from watchdog.observers import Observer
 EVENT_BATCH_SIZE = "1000"
 EVENT_BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 MAX_OPEN_SHARDS = 16
+INIT_LOCK_NAME = "init.lock"
 
 
 def enable_event_batching(env: MutableMapping[str, str]) -> None:
@@ -187,6 +189,15 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         if len(self._shards) > MAX_OPEN_SHARDS:
             _, least_recent = self._shards.popitem(last=False)
             least_recent.engine.dispose()
+
+    def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
+        """Create or check a database's tables, one process at a time.
+
+        Two processes that create the same database at once trip over each other's half-made tables and locks.
+        """
+        with (Path(self._base_dir) / INIT_LOCK_NAME).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            super()._initdb(engine, for_index_shard)
 
     def _open_engine(self, shard: str) -> Engine:
         return create_engine(

@@ -420,18 +420,18 @@ import sys
 from nexgen_assets_tests.test_event_storage import *
 storage = BatchedSqliteEventLogStorage(sys.argv[1])
 name = sys.argv[2]
-for batch in range(10):
+for batch in range(5):
     storage.store_event_batch([materialized(partition=f"{name}-{batch}-{n}", run_id=name) for n in range(25)])
     storage.store_event(materialized(partition=f"{name}-{batch}-single", run_id="shared"))
 """
     writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in ("left", "right")]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert [writer.wait(120) for writer in writers] == [0, 0]
     storage = BatchedSqliteEventLogStorage(str(tmp_path))
     logs = [len(storage.get_logs_for_run(run)) for run in ("left", "right", "shared")]
     found = storage.get_materialized_partitions(AssetKey("sales"))
     storage.dispose()
-    assert logs == [250, 250, 20]
-    assert len(found) == 2 * 10 * 26
+    assert logs == [125, 125, 10]
+    assert len(found) == 2 * 5 * 26
 
 
 def test_threads_share_one_storage(storage: BatchedSqliteEventLogStorage) -> None:
