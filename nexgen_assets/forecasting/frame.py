@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nexgen_assets.tables import DAY, DEMAND_WINDOWS, HORIZON_DAYS, SPREAD_WINDOWS, WEEKDAY_LAGS
+from nexgen_assets.tables import CALENDAR, DAY, DEMAND_WINDOWS, HORIZON_DAYS, SPREAD_WINDOWS, WEEKDAY_LAGS
 
 Real32 = NDArray[np.float32]
 Whole = NDArray[np.int64]
@@ -25,7 +26,7 @@ Whole = NDArray[np.int64]
 LEVEL_FLOOR = 1 / 91  # units a day: one sale in the activity window
 PROMOTION_HISTORY_DAYS = 28
 HOLIDAY_REACH_DAYS = 14
-UNKNOWN_CATEGORY = -1
+UNKNOWN = -1
 EPOCH = date(1970, 1, 1)
 
 CALENDAR_FEATURES = ("weekday", "day_of_month", "is_holiday", "days_to_holiday", "days_from_holiday")
@@ -84,8 +85,6 @@ class PlannedPromotions:
 
     @classmethod
     def none(cls) -> "PlannedPromotions":
-        from nexgen_assets.tables import CALENDAR
-
         return cls(CALENDAR.arrow_schema.empty_table())
 
     def around(self, product: pa.ChunkedArray, location: pa.ChunkedArray, origin: Whole) -> Real32:
@@ -119,7 +118,7 @@ class PlannedPromotions:
             np.maximum.at(by_key[:, offset], code[runs], self._share[plans[runs]])
         every = pa.chunked_array([pa.array([""] * len(product), pa.string())])
         wanted = [(product, location), (every, location), (product, every), (every, every)]
-        found = [pc.index_in(_keys(p, place), keys.dictionary).fill_null(-1).to_numpy() for p, place in wanted]
+        found = [_positions(_keys(p, place), keys.dictionary) for p, place in wanted]
         return np.maximum.reduce([by_key[index] for index in found])
 
 
@@ -148,7 +147,7 @@ def expand(  # noqa: PLR0917
 
 
 def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32:
-    code = pc.index_in(features.column("category").cast(pa.string()), pa.array(categories, pa.string()))
+    category_code = _positions(features.column("category").cast(pa.string()), pa.array(categories, pa.string()))
     relative = [f"demand_mean_{w}" for w in DEMAND_WINDOWS] + [f"demand_sd_{w}" for w in SPREAD_WINDOWS]
     with np.errstate(divide="ignore"):
         log_price = np.log(_column(features, "unit_price"))
@@ -163,7 +162,7 @@ def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32
         _column(features, "age_days"),
         np.where(np.isfinite(log_price), log_price, np.nan),
         *(_column(features, name) for name in ("price_ratio_91", "promotion_share_28", "stockout_share_28")),
-        code.fill_null(UNKNOWN_CATEGORY).to_numpy(),
+        category_code,
     )
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -179,10 +178,10 @@ def _weekday(features: pa.Table, level: Real32, rows: Whole, horizons: Whole) ->
 
 
 def _calendar(target: Whole, country: str) -> Real32:
-    first, last = int(target.min(initial=0)), int(target.max(initial=0))
-    if len(target):
-        first = int(target.min())
-    return _calendar_table(first, last, country)[target - first] if len(target) else _calendar_table(0, 0, country)[:0]
+    if not len(target):
+        return np.empty((0, len(CALENDAR_FEATURES)), np.float32)
+    first, last = int(target.min()), int(target.max())
+    return _calendar_table(first, last, country)[target - first]
 
 
 @lru_cache(maxsize=16)
@@ -221,5 +220,12 @@ def _day_numbers(column: pa.ChunkedArray) -> Whole:
 
 
 def _keys(product: pa.ChunkedArray, location: pa.ChunkedArray) -> pa.Array:
-    keys = pc.binary_join_element_wise(product.cast(pa.string()), location.cast(pa.string()), "\n")
+    join: Any = pc.binary_join_element_wise  # pyright: ignore[reportAttributeAccessIssue]
+    keys = join(product.cast(pa.string()), location.cast(pa.string()), "\n")
     return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+
+
+def _positions(values: pa.Array | pa.ChunkedArray, known: pa.Array) -> Whole:
+    """Where each value stands among the known ones, UNKNOWN if it does not."""
+    index_in: Any = pc.index_in  # pyright: ignore[reportAttributeAccessIssue]
+    return index_in(values, known).fill_null(UNKNOWN).to_numpy().astype(np.int64)

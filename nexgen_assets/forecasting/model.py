@@ -1,0 +1,142 @@
+"""A trained model: what is stored of it, and how it forecasts.
+
+What belongs here: the model's content, its files and its predictions. What does not: fitting (`training.py`) and where
+versions are kept. XGBoost is imported where it is used, so that whoever only names the type does not pay for it.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nexgen_assets.forecasting.frame import FEATURE_NAMES, PlannedPromotions, all_horizons, expand, level_of
+from nexgen_assets.forecasting.quantiles import Calibration, daily_quantiles
+from nexgen_assets.forecasting.rows import forecast_rows
+from nexgen_assets.tables import FORECASTS, HORIZON_DAYS
+
+if TYPE_CHECKING:
+    import xgboost
+
+Real32 = NDArray[np.float32]
+Scores = dict[str, dict[str, float]]
+
+BOOSTER_FILE = "model.ubj"
+MANIFEST_FILE = "manifest.json"
+CODE_VERSION = "1"
+SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
+
+
+class ModelError(ValueError):
+    """A stored model does not fit this code; the message says what differs."""
+
+
+@dataclass(frozen=True)
+class MeanModel:
+    """A booster of demand / level for all series, and what it takes to ask it.
+
+    `categories` are the product categories it knows, `country` that of its holidays; `mean_factor` corrects its mean
+    (see `training.py`).
+    """
+
+    booster: bytes
+    categories: tuple[str, ...]
+    country: str
+    mean_factor: float
+
+    def means(self, features: pa.Table, planned: PlannedPromotions, threads: int = 1) -> Real32:
+        """Mean forecasts [rows of `features`, HORIZON_DAYS], in units a day."""
+        parts = [self._means(part, planned, threads) for part in _slices(features)]
+        return np.concatenate(parts) if parts else np.empty((0, HORIZON_DAYS), np.float32)
+
+    def _means(self, features: pa.Table, planned: PlannedPromotions, threads: int) -> Real32:
+        rows, horizons = all_horizons(features.num_rows)
+        frame = expand(features, rows, horizons, planned, self.categories, self.country)
+        self._loaded.set_param({"nthread": threads})
+        relative = self._loaded.inplace_predict(frame.matrix)
+        return (relative * frame.level * np.float32(self.mean_factor)).reshape(-1, HORIZON_DAYS)
+
+    @cached_property
+    def _loaded(self) -> "xgboost.Booster":
+        import xgboost
+
+        return xgboost.Booster(model_file=bytearray(self.booster))
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A mean model with its calibration, and what is needed to judge it.
+
+    `metrics` holds by method the scores on the hold-out: 28 days that the scored model had not seen. `rows` is the
+    number of rows of the final fit.
+    """
+
+    mean_model: MeanModel
+    training_cutoff: date
+    calibration: Calibration
+    metrics: Scores
+    parameters: dict[str, Any]
+    rows: int
+
+    @property
+    def beats_baseline(self) -> bool:
+        """True if both the daily error and the error of the horizon total are below the seasonal naive's."""
+        model, naive = self.metrics["model"], self.metrics["seasonal_naive"]
+        return all(model[score] < naive[score] for score in ("wrmsse", "wape_total"))
+
+    def to_files(self) -> dict[str, bytes]:
+        """The model as files: XGBoost's UBJ and a JSON manifest; the same model gives the same bytes."""
+        manifest = {
+            "code_version": CODE_VERSION,
+            "feature_names": list(FEATURE_NAMES),
+            "categories": list(self.mean_model.categories),
+            "country": self.mean_model.country,
+            "mean_factor": self.mean_model.mean_factor,
+            "training_cutoff": self.training_cutoff.isoformat(),
+            "metrics": self.metrics,
+            "parameters": self.parameters,
+            "rows": self.rows,
+            "calibration": self.calibration.to_json(),
+        }
+        return {BOOSTER_FILE: self.mean_model.booster, MANIFEST_FILE: json.dumps(manifest, sort_keys=True).encode()}
+
+    @classmethod
+    def from_files(cls, files: dict[str, bytes]) -> "TrainedModel":
+        """The model of `to_files`; raises ModelError if it was made for other features."""
+        manifest = json.loads(files[MANIFEST_FILE])
+        if (made_for := manifest["feature_names"]) != list(FEATURE_NAMES):
+            raise ModelError(f"the model was trained on other features ({set(made_for) ^ set(FEATURE_NAMES)}): retrain")
+        if (version := manifest["code_version"]) != CODE_VERSION:
+            raise ModelError(f"the model was made by code version {version}, this is {CODE_VERSION}: retrain")
+        return cls(
+            MeanModel(files[BOOSTER_FILE], tuple(manifest["categories"]), manifest["country"], manifest["mean_factor"]),
+            date.fromisoformat(manifest["training_cutoff"]),
+            Calibration.from_json(manifest["calibration"]),
+            manifest["metrics"],
+            manifest["parameters"],
+            manifest["rows"],
+        )
+
+    def predict(
+        self, features: pa.Table | pa.RecordBatch, planned: PlannedPromotions, *, model_version: str, threads: int = 1
+    ) -> pa.Table:
+        """Rows of `tables.FORECASTS` for every horizon of these origins (rows of `tables.CLEANED_FEATURES`).
+
+        The answer is 28 times as long as the question: pass some 20,000 rows at a time.
+        """
+        table = pa.Table.from_batches([features]) if isinstance(features, pa.RecordBatch) else features
+        if not table.num_rows:
+            return FORECASTS.arrow_schema.empty_table()
+        means = self.mean_model.means(table, planned, threads)
+        quantiles = daily_quantiles(means, level_of(table), self.calibration)
+        return forecast_rows(table, means, quantiles, model_version)
+
+
+def _slices(table: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, table.num_rows, SERIES_AT_ONCE):
+        yield table.slice(start, SERIES_AT_ONCE)

@@ -1,0 +1,38 @@
+"""Rows of the forecasts table, from arrays of means and quantiles: shared by the models and the baselines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nexgen_assets.tables import DAY, FORECASTS
+
+Reals = NDArray[np.floating[Any]]
+
+
+def forecast_rows(features: pa.Table, means: Reals, quantiles: Mapping[str, Reals], model_version: str) -> pa.Table:
+    """Rows of `tables.FORECASTS` for the origins of `features`; arrays are [origins, horizons] in units."""
+    origins, horizon_days = means.shape
+    origin = np.repeat(np.arange(origins), horizon_days)
+    horizon = np.tile(np.arange(1, horizon_days + 1, dtype=np.int64), origins)
+    day = features.column(DAY).cast(pa.date32()).cast(pa.int32()).to_numpy()
+    columns: dict[str, Any] = {name: features.column(name).take(origin) for name in (DAY, "product_id", "location")}
+    columns["target_date"] = pa.array((day[origin] + horizon).astype(np.int32)).cast(pa.date32())
+    columns["horizon"] = horizon
+    columns["mean"] = _real32(means)
+    columns |= {name: _real32(values) for name, values in quantiles.items()}
+    columns["model_version"] = pa.repeat(pa.scalar(model_version), len(origin))
+    schema = FORECASTS.arrow_schema
+    arrays = [_cast(columns[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, names=schema.names)
+
+
+def _cast(values: Any, arrow_type: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    array = pa.array(values) if isinstance(values, np.ndarray) else values
+    return array.cast(arrow_type)
+
+
+def _real32(values: Reals) -> NDArray[np.float32]:
+    return np.maximum(values, 0).astype(np.float32).ravel()

@@ -1,0 +1,274 @@
+"""Training: which rows a model learns from, how it is fitted, and how it is judged before it serves.
+
+What belongs here: sampling, fitting, hold-out. What does not: the design matrix (`frame.py`), the measures
+(`evaluation.py`), the model's content (`model.py`).
+
+A model is fitted twice. The first fit sees targets up to 28 days before `as_of`; its errors on those 28 days give the
+scores and the quantiles. The second fit sees everything up to `as_of` and serves.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+from nexgen_assets.forecasting import baselines, evaluation
+from nexgen_assets.forecasting.frame import Frame, PlannedPromotions, expand, level_of
+from nexgen_assets.forecasting.model import MeanModel, Scores, TrainedModel
+from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles
+from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
+
+Real32 = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+SERIES = ["product_id", "location"]
+WARM_UP_DAYS = 91  # origins before know too little of their own past to be like those that will be forecast
+VALUE_DAYS = 28
+PARAMETERS: dict[str, Any] = {
+    # chosen on origins of a grocery chain by the error of the horizon total and the bias; demand / level is a
+    # compound of zeros and sizes, which Tweedie's variance describes
+    "objective": "reg:tweedie",
+    "tweedie_variance_power": 1.5,
+    "max_depth": 8,
+    "eta": 0.08,
+    "min_child_weight": 20,
+    "subsample": 0.8,
+    "colsample_bytree": 0.6,
+    "max_bin": 128,
+    "seed": 7,
+}
+ROUNDS = 100
+
+
+class TrainingError(ValueError):
+    """There is too little history to train on; the message says how much there is."""
+
+
+def train(  # noqa: PLR0917
+    features: DataFrame,
+    demand: DataFrame,
+    as_of: date,
+    planned: PlannedPromotions,
+    rows: int,
+    country: str,
+    threads: int = 1,
+) -> TrainedModel:
+    """One global model of all series that sees no sale after `as_of`.
+
+    `features` and `demand` are rows of `tables.CLEANED_FEATURES` and `tables.DAILY_DEMAND`, later days are ignored;
+    `rows` is the number of rows a fit samples at most (about). Raises TrainingError without enough history.
+    """
+    holdout_origin = as_of - timedelta(days=HORIZON_DAYS)
+    judged = _fit(training_frame(features, demand, holdout_origin, rows), planned, country, threads)
+    holdout = _holdout(features, demand, holdout_origin)
+    means = judged.means(holdout.features, planned, threads)
+    level = level_of(holdout.features)
+    calibration = calibrate(holdout.uncensored(means), means, level)
+    table = training_frame(features, demand, as_of, rows)
+    return TrainedModel(
+        mean_model=_fit(table, planned, country, threads),
+        training_cutoff=as_of,
+        calibration=calibration,
+        metrics=_scores(holdout, means, level),
+        parameters={**PARAMETERS, "rounds": ROUNDS},
+        rows=table.num_rows,
+    )
+
+
+def training_frame(features: DataFrame, demand: DataFrame, as_of: date, rows: int) -> pa.Table:
+    """Sampled origins (columns of `tables.CLEANED_FEATURES`) with `horizon`, `target` (units) and `sampling_weight`.
+
+    Sampled from the origin's side, by a hash: whether a target row exists must not matter, since none means no sale.
+    Targets lie at `as_of` or before. Days known to be out of stock are no targets: their sales are not the demand.
+    Busy series are sampled more often, and `sampling_weight` undoes it. In the order of the table's grain, so that
+    the same data gives the same model.
+    """
+    origins = features.where(F.col(DAY) < F.lit(as_of)).where(F.col(DAY) >= F.lit(_first_origin(features, as_of)))
+    total = origins.agg(F.sum(_interest()).alias("total")).toArrow()["total"][0].as_py()
+    if not total:
+        raise TrainingError(f"no forecast origins before {as_of} to train on: fewer than {WARM_UP_DAYS} days")
+    sampled = _sampled(origins, rows / total).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
+    targets = demand.where(F.col(DAY) <= F.lit(as_of)).select(
+        *SERIES, F.col(DAY).alias("target_date"), F.col("demand_units").cast("double").alias("sold"), "is_stockout"
+    )
+    dated = sampled.withColumn("target_date", F.date_add(DAY, F.col("horizon")))
+    joined = dated.join(targets, [*SERIES, "target_date"], "left")
+    sold = joined.where(~F.coalesce("is_stockout", F.lit(False))).select(
+        *CLEANED_FEATURES.names, "horizon", "sampling_weight", F.coalesce("sold", F.lit(0.0)).alias("target")
+    )
+    return sold.toArrow().sort_by([(name, "ascending") for name in CLEANED_FEATURES.grain])
+
+
+def _first_origin(features: DataFrame, as_of: date) -> date:
+    first = features.where(F.col(DAY) < F.lit(as_of)).agg(F.min(DAY).alias("first")).toArrow()["first"][0].as_py()
+    return (first or as_of) + timedelta(days=WARM_UP_DAYS)
+
+
+def _interest() -> Column:
+    """How often an origin is sampled: errors grow about with the square root of demand, so does what a row teaches."""
+    return F.greatest(F.lit(0.35), F.least(F.lit(4.0), 2.2 * F.sqrt(F.col("demand_mean_28").cast("double"))))
+
+
+def _sampled(origins: DataFrame, share: float) -> DataFrame:
+    """A share of the origins, each with one horizon: both digits of one hash, so that they are independent."""
+    digest = F.xxhash64(*SERIES, F.date_format(DAY, "yyyy-MM-dd"))
+    probability = F.least(F.lit(1.0), _interest() * share)
+    draw = F.pmod(F.shiftright(digest, 8), F.lit(1_000_003)) / F.lit(1_000_003)
+    numbered = origins.withColumns(
+        {"horizon": (F.pmod(digest, F.lit(HORIZON_DAYS)) + 1).cast("int"), "sampling_weight": 1 / probability}
+    )
+    return numbered.where(draw < probability)
+
+
+def _fit(table: pa.Table, planned: PlannedPromotions, country: str, threads: int) -> MeanModel:
+    import xgboost
+
+    if not table.num_rows:
+        raise TrainingError("no rows to train on")
+    categories = tuple(sorted({name for name in table["category"].unique().to_pylist() if name is not None}))
+    horizons = table["horizon"].to_numpy().astype(np.int64)
+    frame = expand(table, np.arange(table.num_rows), horizons, planned, categories, country)
+    target = table["target"].to_numpy().astype(np.float32)
+    sampling_weight = table["sampling_weight"].to_numpy().astype(np.float32)
+    weight = frame.level * sampling_weight
+    data = xgboost.QuantileDMatrix(
+        frame.matrix, target / frame.level, weight=weight / weight.mean(), max_bin=PARAMETERS["max_bin"]
+    )
+    booster = xgboost.train({**PARAMETERS, "nthread": threads}, data, ROUNDS)
+    factor = _mean_factor(booster.inplace_predict(frame.matrix), frame, target, sampling_weight)
+    booster.set_param({"nthread": 0})  # the number of threads is no part of the model
+    return MeanModel(bytes(booster.save_raw("ubj")), categories, country, factor)
+
+
+def _mean_factor(relative: Real32, frame: Frame, target: Real32, sampling_weight: Real32) -> float:
+    """Demand over its forecast on the training rows.
+
+    Tweedie's estimating equations balance demand / mean^(p-1), not demand: the sum would come out too low.
+    """
+    forecast = (relative.astype(np.float64) * frame.level * sampling_weight).sum()
+    return float((target.astype(np.float64) * sampling_weight).sum() / forecast)
+
+
+@dataclass(frozen=True)
+class _Holdout:
+    """The last origin with all its targets known: demand and stockouts are [series, HORIZON_DAYS]."""
+
+    features: pa.Table
+    demand: Floats
+    is_stockout: NDArray[np.bool_]
+    scale: Floats
+    sales_value: Floats
+
+    def uncensored(self, means: Real32) -> Floats:
+        """Demand, on stockout days at least the forecast: the sales of such a day say no more than that."""
+        return np.where(self.is_stockout, np.maximum(self.demand, means), self.demand)
+
+
+def _holdout(features: DataFrame, demand: DataFrame, origin: date) -> _Holdout:
+    rows = features.where(F.col(DAY) == F.lit(origin)).toArrow().sort_by([(name, "ascending") for name in SERIES])
+    if not rows.num_rows:
+        raise TrainingError(f"no series to judge the model on at {origin}")
+    ahead = demand.where(F.col(DAY).between(F.lit(origin + timedelta(days=1)), F.lit(_last_target(origin))))
+    told = ahead.where((F.col("demand_units") > 0) | F.coalesce("is_stockout", F.lit(False))).select(
+        *SERIES,
+        F.datediff(DAY, F.lit(origin)).alias("horizon"),
+        F.col("demand_units").cast("double").alias("demand"),
+        F.coalesce("is_stockout", F.lit(False)).cast("double").alias("is_stockout"),
+    )
+    facts = _past_facts(demand, origin).toArrow()
+    grid = _by_series(rows, told.toArrow(), ("demand", "is_stockout"), HORIZON_DAYS)
+    scale, value = (array[:, 0] for array in _by_series(rows, facts, ("scale", "sales_value"), 1))
+    return _Holdout(rows, grid[0], grid[1] > 0, scale, value)
+
+
+def _last_target(origin: date) -> date:
+    return origin + timedelta(days=HORIZON_DAYS)
+
+
+def _past_facts(demand: DataFrame, origin: date) -> DataFrame:
+    """One row per series that sold: the scale of the RMSSE and the sales value of the last 28 days.
+
+    A day-to-day change touches a day with a sale, so the days without one need not be looked at:
+    a sale after a pause is a step up, and the sale before the pause was a step down.
+    """
+    past = demand.where((F.col(DAY) <= F.lit(origin)) & (F.col("demand_units") > 0)).select(
+        *SERIES, DAY, F.col("demand_units").cast("double").alias("units"), F.col("revenue").cast("double")
+    )
+    by_day = Window.partitionBy(*SERIES).orderBy(DAY)
+    steps = past.withColumns({"before": F.lag("units").over(by_day), "gap": F.datediff(DAY, F.lag(DAY).over(by_day))})
+    change = (
+        F.when(F.col("gap") == 1, (F.col("units") - F.col("before")) ** 2)
+        .when(F.col("gap") > 1, F.col("units") ** 2 + F.col("before") ** 2)
+        .otherwise(F.lit(0.0))
+    )
+    is_recent = F.col(DAY) > F.lit(origin - timedelta(days=VALUE_DAYS))
+    sums = steps.groupBy(*SERIES).agg(
+        F.sum(change).alias("changes"),
+        F.datediff(F.lit(origin), F.min(DAY)).alias("steps"),
+        F.max_by("units", DAY).alias("last_units"),
+        F.max(DAY).alias("last_day"),
+        F.sum(F.when(is_recent, F.col("revenue")).otherwise(F.lit(0.0))).alias("sales_value"),
+    )
+    pause = F.when(F.col("last_day") < F.lit(origin), F.col("last_units") ** 2).otherwise(F.lit(0.0))
+    scale = F.coalesce((F.col("changes") + pause) / F.nullif(F.col("steps"), F.lit(0)), F.lit(0.0))
+    return sums.select(*SERIES, F.lit(1).alias("horizon"), scale.alias("scale"), "sales_value")
+
+
+def _by_series(rows: pa.Table, facts: pa.Table, names: tuple[str, ...], days: int) -> list[Floats]:
+    """Columns of `facts` as arrays [rows, days], in the order of `rows`; 0 where nothing is told."""
+    index_in: Any = pc.index_in  # pyright: ignore[reportAttributeAccessIssue]
+    place = index_in(_key(facts), _key(rows)).fill_null(-1).to_numpy()
+    known = np.flatnonzero(place >= 0)
+    horizon = facts["horizon"].to_numpy()[known] - 1
+    arrays = []
+    for name in names:
+        array = np.zeros((rows.num_rows, days))
+        array[place[known], horizon] = facts[name].to_numpy()[known]
+        arrays.append(array)
+    return arrays
+
+
+def _key(table: pa.Table) -> pa.Array:
+    join: Any = pc.binary_join_element_wise  # pyright: ignore[reportAttributeAccessIssue]
+    key = join(*(table[name].cast(pa.string()) for name in SERIES), "\n")
+    return key.combine_chunks()
+
+
+def _scores(holdout: _Holdout, means: Real32, level: Real32) -> Scores:
+    methods = {
+        "model": means.astype(np.float64),
+        "seasonal_naive": baselines.seasonal_naive(holdout.features),
+        "moving_average_28": baselines.moving_average_28(holdout.features),
+    }
+    scores = {
+        name: evaluation.point_scores(holdout.demand, forecast, holdout.scale, holdout.sales_value)
+        for name, forecast in methods.items()
+    }
+    scores["model"] |= _quantile_scores(holdout, means, level)
+    return scores
+
+
+def _quantile_scores(holdout: _Holdout, means: Real32, level: Real32) -> dict[str, float]:
+    """wQL and coverage of the daily quantiles: each half of the series judged by the errors of the other half."""
+    halves = [np.arange(len(level)) % 2 == side for side in (0, 1)]
+    if not all(half.any() for half in halves):
+        return {}
+    actual = np.concatenate([holdout.demand[half] for half in halves])
+    quantiles = [
+        daily_quantiles(
+            means[half], level[half], calibrate(holdout.uncensored(means)[~half], means[~half], level[~half])
+        )
+        for half in halves
+    ]
+    scores = {}
+    for name, share in (("q10", 0.1), ("q50", 0.5), ("q90", 0.9), ("q95", 0.95), ("q99", 0.99)):
+        forecast = np.concatenate([half[name] for half in quantiles])
+        scores[f"wql_{name}"] = evaluation.weighted_quantile_loss(actual, forecast, share)
+        scores[f"coverage_{name}"] = evaluation.coverage(actual, forecast)
+    return scores
