@@ -539,6 +539,7 @@ REORDER_RECOMMENDATIONS = Table(
         Column("pack_size", REAL, "Units per pack", "units", nullable=False, minimum=0),
         Column("pack_units", REAL, "Units added by rounding up to full packs", "units", nullable=False, minimum=0),
         Column("unit_cost", REAL, "Cost per unit", "money per unit", minimum=0),
+        Column("unit_price", REAL, "Selling price per unit, of the latest day sold", "money per unit", minimum=0),
         Column(
             "stockout_probability",
             REAL,

@@ -1,6 +1,5 @@
 """What all assets of the graph share: owners, one backfill policy, and how an asset states its lookback."""
 
-import warnings
 from typing import Any
 
 import dagster as dg
@@ -18,14 +17,10 @@ def daily_table(
     table: Table, days: dg.DailyPartitionsDefinition, *, group: str, kinds: set[str], code_version: str, **more: Any
 ) -> dict[str, Any]:
     """Keyword arguments of `@dg.asset` for a daily table: any range of days is one run."""
-    with warnings.catch_warnings():
-        # the parameter is marked beta; single_run is what makes a range one run
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        policy = dg.BackfillPolicy.single_run()
     return {
         "name": table.name,
         "partitions_def": days,
-        "backfill_policy": policy,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
         "io_manager_key": "tables",
         "metadata": table_metadata(table),
         "group_name": group,

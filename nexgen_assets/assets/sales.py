@@ -41,9 +41,7 @@ def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         for row in registration.manifest.to_pylist():
             if row["unknown_columns"] and row["status"] == "current":
                 context.log.info(f"{row['file_key']}: unknown columns {', '.join(row['unknown_columns'])} are left out")
-        context.add_output_metadata(
-            {"new_files": registration.new_files, "refused_files": len(registration.refused)}
-        )
+        context.add_output_metadata({"new_files": registration.new_files, "refused_files": len(registration.refused)})
         return registration.manifest
 
     @dg.asset(deps=["landing_files"], **small_table(CALENDAR, group=LANDING_GROUP, code_version="1"))

@@ -4,6 +4,7 @@ An input gets one frame of the type it is annotated with, over the run's days an
 `metadata={"lookback_days": n}`. An output replaces exactly the run's days, in one commit.
 """
 
+import time
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -46,8 +47,9 @@ class DeltaTableIOManager(dg.ConfigurableIOManager):
             )
             return
         days = key_range(context.asset_partition_key_range)
+        began = time.monotonic()
         published = tables.replace_days(table, obj, days.start, days.end, f"{context.run_id}-{uuid4().hex[:8]}")
-        _record(context, table, published)
+        _record(context, table, published, time.monotonic() - began)
 
     def load_input(self, context: dg.InputContext) -> Any:
         table = _table(context)
@@ -81,7 +83,7 @@ def _table(context: dg.InputContext | dg.OutputContext) -> Table:
     return TABLES[context.asset_key.path[-1]]
 
 
-def _record(context: dg.OutputContext, table: Table, published: Published) -> None:
+def _record(context: dg.OutputContext, table: Table, published: Published, seconds: float) -> None:
     """Tell Dagster, day by day, what was written; the schema goes with the newest day, which the UI shows first."""
     step = context.step_context
     shared = {
@@ -93,7 +95,7 @@ def _record(context: dg.OutputContext, table: Table, published: Published) -> No
     for day, rows in published.rows_per_day.items():
         metadata = {**shared, "dagster/row_count": rows, "dagster/partition_row_count": rows}
         if day == newest:
-            metadata["dagster/column_schema"] = column_schema(table)
+            metadata |= {"dagster/column_schema": column_schema(table), "write_seconds": seconds}
         step.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=day.isoformat())
 
 

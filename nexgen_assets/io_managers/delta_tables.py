@@ -6,7 +6,8 @@ the old version readable, and a reader never sees half a day.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 ROWS_PER_AUDIT = 3_000_000  # bounds the memory of the uniqueness query
+SPARK_WRITERS = 4
 OFFENDERS_SHOWN = 5
-
 
 
 class ContractError(ValueError):
@@ -144,6 +145,18 @@ class DeltaTables:
             frame = frame.where(F.col(DAY) <= F.lit(end))
         return frame.select(*table.names)
 
+    def row_count(self, table: Table) -> int:
+        """Rows of the newest version, from its log."""
+        found = self.open(table)
+        if found is None:
+            return 0
+        adds = pa.table(cast("Any", found.get_add_actions(flatten=True)))
+        return sum(adds.column("num_records").to_pylist())
+
+    def last_day(self, table: Table) -> date | None:
+        """The newest day that holds rows."""
+        return max(self.days_with_rows(table, date.min, date.max), default=None)
+
     def days_with_rows(self, table: Table, start: date, end: date) -> set[date]:
         """Days of start..end that hold at least one row."""
         found = self.open(table)
@@ -220,7 +233,10 @@ class DeltaTables:
                 storage_options=self.access.storage_options,
             )
         else:
-            _conform_spark(table, frame).write.format("delta").partitionBy(DAY).mode("error").save(uri)
+            # one file per day: with several, a year of small days is thousands of files to open
+            _conform_spark(table, frame).repartition(SPARK_WRITERS, DAY).write.format("delta").partitionBy(DAY).mode(
+                "error"
+            ).save(uri)
         return _Stage(uri, path, tuple(self._stage_adds(table, path)))
 
     def _stage_adds(self, table: Table, path: str) -> Iterator[dict[str, Any]]:
@@ -361,7 +377,19 @@ def _is_pandas(frame: Any) -> bool:
     return type(frame).__module__.startswith("pandas.")
 
 
-def _cast_batches(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches, computed one ahead in a thread of its own.
+
+    The table writer pulls batches from inside its own asynchronous runtime, where computing one may not read a table.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
+
+
+def _cast_batches(reader: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in reader:
         yield pa.RecordBatch.from_arrays(
             [batch.column(f.name).cast(f.type) for f in schema],
@@ -376,8 +404,8 @@ def _conform_arrow(table: Table, frame: Any) -> pa.RecordBatchReader:
     names = frame.schema.names
     if sorted(names) != sorted(table.names):
         raise ContractError(_difference(table, names))
-    reader = frame.to_reader() if isinstance(frame, pa.Table) else frame
-    return pa.RecordBatchReader.from_batches(schema, _cast_batches(reader, schema))
+    batches = frame.to_reader() if isinstance(frame, pa.Table) else _ahead(frame)
+    return pa.RecordBatchReader.from_batches(schema, _cast_batches(batches, schema))
 
 
 def _conform_spark(table: Table, frame: "DataFrame") -> "DataFrame":

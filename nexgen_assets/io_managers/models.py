@@ -35,7 +35,7 @@ class ModelIOManager(dg.ConfigurableIOManager):
             }
         )
 
-    def load_input(self, context: dg.InputContext) -> "TrainedModel":
+    def load_input(self, context: dg.InputContext) -> "TrainedModel":  # noqa: ARG002
         from nexgen_assets.forecasting.model import TrainedModel
 
         registry = ModelRegistry(self.lake.access)

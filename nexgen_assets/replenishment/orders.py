@@ -143,6 +143,7 @@ def _risk(columns: dict[str, Any], rows: pa.Table, demand: IntervalDistribution)
     return {
         "stockout_probability": np.round(stockout_probability, RISK_DECIMALS),
         "expected_lost_units": lost,
+        "unit_price": _nullable(unit_price),
         "money_at_risk": _nullable(lost * unit_price),
         "days_of_cover": _nullable(np.where(columns["expected_demand"] > 0, days_of_cover, np.nan)),
     }

@@ -57,6 +57,11 @@ JVM_SETTINGS = {
 }
 
 
+def spark_remote() -> str | None:
+    """The engine `SPARK_REMOTE` names, or None for the embedded one."""
+    return os.environ.get("SPARK_REMOTE") or None
+
+
 class SparkEngineError(RuntimeError):
     """The Spark engine cannot be reached or has died; the message says which and what to do."""
 

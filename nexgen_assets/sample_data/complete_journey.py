@@ -23,6 +23,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from nexgen_assets.sample_data import SampleDataError
 from nexgen_assets.sample_data.stock import StockPath, simulate_stock
 
 LOCATION = "chain"
@@ -64,7 +65,7 @@ LEAD_TIME_DAYS = MappingProxyType(
 )
 
 
-class MissingDatasetError(RuntimeError):
+class MissingDatasetError(SampleDataError):
     """The optional package that holds the data is not installed."""
 
 

@@ -1,0 +1,85 @@
+"""From features to forecasts: mean and quantiles of the next 28 days, for each origin."""
+
+from collections.abc import Iterator
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pyarrow as pa
+
+from nexgen_assets.assets.common import daily_table
+from nexgen_assets.io_managers.delta_tables import TableReader
+from nexgen_assets.resources.lake import LakeResource, S3Access
+from nexgen_assets.resources.registry import ModelRegistry
+from nexgen_assets.settings import Settings
+from nexgen_assets.tables import FORECASTS
+
+if TYPE_CHECKING:
+    from nexgen_assets.forecasting.frame import PlannedPromotions
+    from nexgen_assets.forecasting.model import TrainedModel
+
+GROUP = "forecasts"
+SERIES_AT_ONCE = 20_000
+
+
+class Champions:
+    """The model that serves an origin: the newest champion that had not seen anything later."""
+
+    def __init__(self, access: S3Access) -> None:
+        self._registry = ModelRegistry(access)
+        self._load = lru_cache(maxsize=2)(self._read)
+
+    def serving(self, origin: date) -> "tuple[str, TrainedModel] | None":
+        champion = self._registry.champion_for(origin)
+        return None if champion is None else (champion.version, self._load(champion.version))
+
+    def version(self, version: str) -> "TrainedModel":
+        return self._load(version)
+
+    def _read(self, version: str) -> "TrainedModel":
+        from nexgen_assets.forecasting.model import TrainedModel
+
+        return TrainedModel.from_files(self._registry.load(version))
+
+
+def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    @dg.asset(
+        deps=["trained_model"],
+        **daily_table(FORECASTS, days, group=GROUP, kinds={"xgboost", "deltalake", "s3"}, code_version="1"),
+    )
+    def forecasts(
+        context: dg.AssetExecutionContext, cleaned_features: TableReader, calendar: pa.Table, lake: LakeResource
+    ) -> pa.RecordBatchReader:
+        """One row per product x location x horizon day: mean and quantiles of demand.
+
+        An origin is forecast by the newest champion whose training saw nothing later, without one by the seasonal
+        naive; `model_version` says which.
+        """
+        from nexgen_assets.forecasting.frame import PlannedPromotions
+
+        champions, planned = Champions(lake.access), PlannedPromotions(calendar)
+        serving = {day: champions.serving(day) for day in cleaned_features.days()}
+        context.log.info(f"served by {sorted({found[0] if found else 'seasonal_naive' for found in serving.values()})}")
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for day, found in serving.items():
+                rows = cleaned_features.day(day)
+                for start in range(0, rows.num_rows, SERIES_AT_ONCE):
+                    part = rows.slice(start, SERIES_AT_ONCE)
+                    yield from _forecast(part, found, planned, settings.threads).to_batches()
+
+        return pa.RecordBatchReader.from_batches(FORECASTS.arrow_schema, batches())
+
+    return [forecasts]
+
+
+def _forecast(
+    features: pa.Table, found: "tuple[str, TrainedModel] | None", planned: "PlannedPromotions", threads: int
+) -> pa.Table:
+    from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
+
+    if found is None:
+        return seasonal_naive_forecast(features)
+    version, model = found
+    return model.predict(features, planned, model_version=version, threads=threads)

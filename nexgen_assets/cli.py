@@ -1,0 +1,123 @@
+"""`nexgen ...`: the commands, each a few lines over the rooms that do the work."""
+
+import logging
+import os
+import sys
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nexgen_assets.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Retail sales in, purchase orders out.",
+)
+console = Console()
+
+
+class Data(StrEnum):
+    sample = "sample"
+    complete_journey = "complete-journey"
+
+
+class Kind(StrEnum):
+    sales = "sales"
+    inventory = "inventory"
+    calendar = "calendar"
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Data, typer.Option(help="An invented retailer, or the real sales of a grocery chain")
+    ] = Data.sample,
+) -> None:
+    """Land sales, run the whole graph, and show what to order."""
+    from nexgen_assets.commands.demo import run_demo
+
+    run_demo(_settings_for(data), data.value, console)
+
+
+@app.command()
+def land(
+    files: Annotated[list[Path], typer.Argument(help="CSV files", exists=True, dir_okay=False)],
+    kind: Annotated[Kind, typer.Option(help="What the files hold")] = Kind.sales,
+) -> None:
+    """Put files into the landing zone."""
+    from nexgen_assets.landing_zone import LandingZone
+    from nexgen_assets.resources.lake import open_lake
+
+    settings = load_settings()
+    zone = LandingZone(open_lake(settings), settings)
+    for file in files:
+        console.print(f"landed [bold]{zone.put(kind.value, file)}[/]")
+    console.print("Next: [bold]nexgen run[/]")
+
+
+@app.command()
+def run(
+    start: Annotated[str | None, typer.Option(help="First day (YYYY-MM-DD); the first landed day if not told")] = None,
+    end: Annotated[str | None, typer.Option(help="Last day (YYYY-MM-DD); the last landed day if not told")] = None,
+) -> None:
+    """Compute everything that has landed: sales, features, model, forecasts, orders."""
+    from nexgen_assets.commands.pipeline import run_pipeline
+
+    run_pipeline(load_settings(), console, _day(start, "--start"), _day(end, "--end"))
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on; the UI has no login of its own")] = "127.0.0.1",
+) -> None:
+    """Serve the Dagster UI, its daemon and (if nothing else is configured) S3, until Ctrl-C."""
+    from nexgen_assets.commands.server import serve
+
+    serve(load_settings(), host, port, console)
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, S3, Spark, Java (if asked for) and Dagster; say what to do about each failure."""
+    from nexgen_assets.commands.doctor import examine
+
+    raise typer.Exit(0 if examine(console) else 1)
+
+
+def _settings_for(data: Data) -> Settings:
+    """Each demo is a deployment of its own, so that two sets of sales never mix."""
+    if data is Data.complete_journey:
+        os.environ.setdefault("NEXGEN_DEPLOYMENT", "complete-journey")
+    return load_settings()
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date such as 2026-03-01", param_hint=option) from None
+
+
+def main() -> None:
+    """Entry point: known errors are one line for a person, everything else is a traceback for a developer."""
+    from nexgen_assets.launcher import RunFailedError
+    from nexgen_assets.resources.embedded_s3 import EmbeddedS3Error
+    from nexgen_assets.resources.lake import LakeError
+    from nexgen_assets.resources.spark import SparkEngineError
+    from nexgen_assets.sample_data import SampleDataError
+
+    logging.getLogger("dagster").setLevel(logging.WARNING)
+    try:
+        app()
+    except (SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, RunFailedError, SampleDataError) as error:
+        Console(stderr=True).print(f"[red]nexgen:[/] {error}", highlight=False)
+        sys.exit(1)

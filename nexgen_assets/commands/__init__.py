@@ -1,0 +1,1 @@
+"""What each `nexgen` command does. The command line itself, its options and help, is `cli.py`."""

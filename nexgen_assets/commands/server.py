@@ -1,0 +1,91 @@
+"""`nexgen up`: S3 (if embedded), the Dagster webserver and its daemon, under one Ctrl-C."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+
+from nexgen_assets.launcher import RunFailedError, fail_dead_runs, open_instance, shipped_file
+from nexgen_assets.resources.lake import open_lake
+from nexgen_assets.settings import Settings
+
+GRACE_SECONDS = 15
+
+
+def serve(settings: Settings, host: str, port: int, console: Console) -> None:
+    """Serve until Ctrl-C or SIGTERM; if one process ends by itself, the others are stopped and it is an error."""
+    _require_free(host, port)
+    access = open_lake(settings)
+    with open_instance(settings) as instance:
+        fail_dead_runs(instance)
+    workspace = str(shipped_file("workspace.yaml"))
+    commands = {
+        "webserver": ["dagster_webserver", "-w", workspace, "-h", host, "-p", str(port)],
+        "daemon": ["dagster._daemon", "run", "-w", workspace],
+    }
+    with _processes(settings, commands) as running:
+        console.print(f"Dagster UI  [bold]http://{host}:{port}[/]   (Ctrl-C stops everything)")
+        console.print(f"Lake        {access.root} at {access.endpoint or 'AWS'}")
+        console.print(f"Logs        {settings.home_path / 'logs'}")
+        _wait(running)
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RunFailedError(f"cannot listen on {host}:{port} ({error.strerror}): try `nexgen up --port`") from None
+
+
+@contextmanager
+def _processes(settings: Settings, commands: dict[str, list[str]]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """The commands as child processes, each with its log; all are stopped when the block ends."""
+    logs = settings.home_path / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **os.environ,
+        "NEXGEN_HOME": str(settings.home_path),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, command in commands.items():
+            with (logs / f"{name}.log").open("ab") as log:
+                running[name] = subprocess.Popen(
+                    [sys.executable, "-m", *command], stdout=log, stderr=subprocess.STDOUT, env=environment
+                )
+        yield running
+    finally:
+        for process in running.values():
+            process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for process in running.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(running: dict[str, subprocess.Popen[bytes]]) -> None:
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        while True:
+            for name, process in running.items():
+                if process.poll() is not None:
+                    raise RunFailedError(f"the {name} ended with code {process.returncode}: see its log")
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,61 @@
+"""Assembly only: settings -> Definitions. Loading does no network, starts no engine and needs no credentials."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from nexgen_assets.assets.features import feature_assets
+from nexgen_assets.assets.forecasts import forecast_assets
+from nexgen_assets.assets.model import model_assets
+from nexgen_assets.assets.replenishment import replenishment_assets
+from nexgen_assets.assets.sales import landing_assets, sales_assets
+from nexgen_assets.automation import jobs, schedules
+from nexgen_assets.io_managers.delta import DeltaTableIOManager
+from nexgen_assets.io_managers.models import ModelIOManager
+from nexgen_assets.partitions import daily_partitions
+from nexgen_assets.resources.lake import LakeResource
+from nexgen_assets.resources.spark import SparkResource, spark_remote
+from nexgen_assets.settings import Settings, load_settings
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    lake = LakeResource.from_settings(settings)
+    spark = SparkResource(lake=lake, remote=spark_remote())
+    return {
+        "lake": lake,
+        "spark": spark,
+        "tables": DeltaTableIOManager(lake=lake, spark=spark),
+        "models": ModelIOManager(lake=lake),
+    }
+
+
+def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    with warnings.catch_warnings():
+        # `backfill_policy` is a beta parameter; without it a range of days would be a run per day
+        warnings.filterwarnings("ignore", message=".*backfill_policy.*", category=dg.BetaWarning)
+        return [
+            *landing_assets(settings),
+            *sales_assets(settings, days),
+            *feature_assets(settings, days),
+            *model_assets(settings),
+            *forecast_assets(settings, days),
+            *replenishment_assets(settings, days),
+        ]
+
+
+def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The deployment that `settings` describe; `overrides` replaces resources by key, for tests."""
+    days = daily_partitions(settings)
+    return dg.Definitions(
+        assets=build_assets(settings, days),
+        jobs=jobs(),
+        schedules=schedules(settings, days),
+        resources={**build_resources(settings), **(overrides or {})},
+        # one process for all steps of a run: a process per step would cost three seconds of imports each
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs(load_settings())

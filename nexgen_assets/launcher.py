@@ -1,0 +1,194 @@
+"""Which runs a change of days needs, and how they are started: the one launcher of the spine.
+
+Schedules turn plans into run requests; the command line executes them in its own process, through the same Dagster
+instance, so that runs, lineage and metadata stand in the UI afterwards.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+
+from nexgen_assets.partitions import DayRange, merged
+from nexgen_assets.settings import Settings
+
+INGEST, HISTORY, DAILY, TRAINING = "ingest", "history", "daily", "training"
+PID_TAG, BOOT_TAG = "nexgen/pid", "nexgen/boot"
+PACKAGE = Path(__file__).resolve().parent
+
+
+class RunFailedError(RuntimeError):
+    """A run ended without success; the message names the asset and the error."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run: a job over a range of days, or an undated job with its configuration."""
+
+    job: str
+    days: DayRange | None = None
+    run_config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What the run covers, for a person."""
+        if self.days:
+            return str(self.days)
+        config = next(iter(self.run_config.get("ops", {}).values()), {}).get("config", {})
+        return ", ".join(f"{key} {value}" for key, value in config.items())
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return self.days.tags if self.days else {}
+
+    def request(self) -> dg.RunRequest:
+        return dg.RunRequest(job_name=self.job, run_config=self.run_config, tags=self.tags)
+
+
+def training_run(as_of: date) -> PlannedRun:
+    """A training that sees no sale after `as_of`."""
+    return PlannedRun(TRAINING, run_config={"ops": {"trained_model": {"config": {"as_of": as_of.isoformat()}}}})
+
+
+def plan_days(days: Iterable[date], origins: int, busy: Iterable[date] = ()) -> list[PlannedRun]:
+    """Few ranges over those days, without the busy ones (queued or running already).
+
+    A range no longer than `origins` is one run of the whole spine. A longer one gets its sales and features first and
+    forecasts and orders for its last origins after that.
+    """
+    runs: list[PlannedRun] = []
+    for days_range in merged(set(days) - set(busy)):
+        if len(days_range) > origins:
+            runs.append(PlannedRun(HISTORY, days_range))
+        runs.append(PlannedRun(DAILY, days_range.last(origins)))
+    return runs
+
+
+def plan_everything(days: DayRange, origins: int) -> list[PlannedRun]:
+    """A whole history at once: features for all days, an honest model for the last origins, and one for tomorrow."""
+    last = days.last(origins)
+    before = PlannedRun(HISTORY, days)
+    if last.start == days.start:
+        return [before, training_run(days.end), PlannedRun(DAILY, DayRange(days.end, days.end))]
+    honest = training_run(date.fromordinal(last.start.toordinal() - 1))
+    return [before, honest, PlannedRun(DAILY, last), training_run(days.end)]
+
+
+def busy_days(instance: dg.DagsterInstance) -> set[date]:
+    """Days that a run of the spine is working on or waiting for."""
+    filters = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    )
+    found: set[date] = set()
+    for run in instance.get_runs(filters):
+        start = run.tags.get("dagster/asset_partition_range_start") or run.tags.get("dagster/partition")
+        end = run.tags.get("dagster/asset_partition_range_end") or start
+        if run.job_name in (HISTORY, DAILY) and start and end:
+            found |= set(DayRange(date.fromisoformat(start), date.fromisoformat(end)))
+    return found
+
+
+# ---- in this process
+
+
+def shipped_file(name: str) -> Path:
+    """`dagster.yaml` or `workspace.yaml`: in the package when installed, beside it in a checkout."""
+    inside = PACKAGE / name
+    return inside if inside.exists() else PACKAGE.parent / name
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The deployment's Dagster instance, made on first use from the shipped dagster.yaml."""
+    folder = dagster_home(settings)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    return dg.DagsterInstance.from_config(str(folder))
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The folder of the instance: one per deployment, because an asset key means one deployment's table."""
+    folder = settings.home_path / "dagster" / settings.deployment
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dagster.yaml"
+    if not config.exists():
+        config.write_text(shipped_file("dagster.yaml").read_text())
+    return folder
+
+
+def fail_dead_runs(instance: dg.DagsterInstance) -> int:
+    """Mark runs whose NexGen process is gone as failed, and free what they held; returns how many."""
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+    dead = [run for run in instance.get_runs(filters) if PID_TAG in run.tags and not _is_alive(run.tags)]
+    for run in dead:
+        instance.report_run_failed(run, "its process was killed; found by the next start of nexgen")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return len(dead)
+
+
+def _process_tags() -> dict[str, str]:
+    return {PID_TAG: f"{os.getpid()}@{psutil.Process().create_time():.2f}", BOOT_TAG: f"{psutil.boot_time():.0f}"}
+
+
+def _is_alive(tags: dict[str, str]) -> bool:
+    pid, _, started = tags[PID_TAG].partition("@")
+    if tags.get(BOOT_TAG) != f"{psutil.boot_time():.0f}":
+        return False
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+    except psutil.NoSuchProcess:
+        return False
+
+
+def execute(
+    instance: dg.DagsterInstance, planned: PlannedRun, on_event: Callable[[dg.DagsterEvent], None] | None = None
+) -> dg.DagsterRun:
+    """Execute a run here and now, recorded like any run of the deployment.
+
+    Raises RunFailedError if it fails; what it published before stays, and the same run can be made again.
+    """
+    last_failure: dg.DagsterEvent | None = None
+    run, events = _start(instance, planned)
+    for event in events:
+        if event.is_step_failure:
+            last_failure = event
+        if on_event:
+            on_event(event)
+    done = instance.get_run_by_id(run.run_id)
+    if done is None or not done.is_success:
+        raise RunFailedError(_describe_failure(planned, last_failure))
+    return done
+
+
+def _start(instance: dg.DagsterInstance, planned: PlannedRun) -> tuple[dg.DagsterRun, Iterator[dg.DagsterEvent]]:
+    from dagster._core.definitions.reconstruct import ReconstructableRepository
+    from dagster._core.execution.api import execute_run_iterator
+    from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
+    from dagster._core.workspace.load import location_origins_from_yaml_paths
+
+    repository = ReconstructableRepository.for_module("nexgen_assets.definitions", "defs")
+    job = repository.get_reconstructable_job(planned.job)
+    definition = job.get_definition()
+    # the origin ties the run to its code location, so that the UI lists it under the job and can run it again
+    location = location_origins_from_yaml_paths([str(shipped_file("workspace.yaml"))])[0]
+    run = instance.create_run_for_job(
+        job_def=definition,
+        run_config={**planned.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags={**definition.run_tags, **planned.tags, **_process_tags()},
+        remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), planned.job),
+        job_code_origin=job.get_python_origin(),
+    )
+    return run, execute_run_iterator(job, run, instance)
+
+
+def _describe_failure(planned: PlannedRun, event: dg.DagsterEvent | None) -> str:
+    what = f"job {planned.job}" + (f" over {planned.days}" if planned.days else "")
+    if event is None:
+        return f"{what} failed before any asset ran: see its run in the Dagster UI"
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{what} failed in {event.step_key}: {error.message.strip() if error else 'unknown error'}"
