@@ -27,6 +27,7 @@ CATEGORY_DAYS = 28
 PRICE_DAYS = 91
 LAST_YEAR_WINDOW = (336, 363)  # ages in days of the 28 days that began 364 days before tomorrow
 SERIES_AT_ONCE = 512
+SERIES_PARTITIONS = 8  # the default of 200 starts 200 Python workers for a handful of series each
 THOUSANDTHS = 1_000
 PRICE_SCALE = 10_000
 # the square of a day's units saturates here (300,000 units a day), so that its sum over 91 days fits 64 bits
@@ -49,7 +50,7 @@ def cleaned_features(demand: DataFrame, start: date, end: date, lookback_days: i
     first = start - timedelta(days=lookback_days - 1)
     demand = demand.where(F.col(DAY).between(F.lit(first), F.lit(end)))
     rows = _with_category_mean(_telling_rows(demand, start), _category_demand(demand, start))
-    whole_series = rows.repartition("product_id", "location")
+    whole_series = rows.repartition(SERIES_PARTITIONS, "product_id", "location")
     return whole_series.mapInArrow(_partition_features(start, end, lookback_days), CLEANED_FEATURES.spark_ddl)
 
 

@@ -89,11 +89,12 @@ def training_frame(features: DataFrame, demand: DataFrame, as_of: date, rows: in
     Busy series are sampled more often, and `sampling_weight` undoes it. In the order of the table's grain, so that
     the same data gives the same model.
     """
-    origins = features.where(F.col(DAY) < F.lit(as_of)).where(F.col(DAY) >= F.lit(_first_origin(features, as_of)))
-    total = origins.agg(F.sum(_interest()).alias("total")).toArrow()["total"][0].as_py()
-    if not total:
+    known = features.where(F.col(DAY) < F.lit(as_of))
+    first_origin, interest = _interest_after_warm_up(known)
+    if first_origin is None:
         raise TrainingError(f"no forecast origins before {as_of} to train on: fewer than {WARM_UP_DAYS} days")
-    sampled = _sampled(origins, rows / total).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
+    origins = known.where(F.col(DAY) >= F.lit(first_origin))
+    sampled = _sampled(origins, rows / interest).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
     targets = demand.where(F.col(DAY) <= F.lit(as_of)).select(
         *SERIES, F.col(DAY).alias("target_date"), F.col("demand_units").cast("double").alias("sold"), "is_stockout"
     )
@@ -105,9 +106,12 @@ def training_frame(features: DataFrame, demand: DataFrame, as_of: date, rows: in
     return sold.toArrow().sort_by([(name, "ascending") for name in CLEANED_FEATURES.grain])
 
 
-def _first_origin(features: DataFrame, as_of: date) -> date:
-    first = features.where(F.col(DAY) < F.lit(as_of)).agg(F.min(DAY).alias("first")).toArrow()["first"][0].as_py()
-    return (first or as_of) + timedelta(days=WARM_UP_DAYS)
+def _interest_after_warm_up(origins: DataFrame) -> tuple[date | None, float]:
+    """The first origin that knows enough of its past, and the summed interest from it on; (None, 0) without one."""
+    daily = origins.groupBy(DAY).agg(F.sum(_interest()).alias("interest")).toArrow().sort_by(DAY)
+    days, interests = daily[DAY].to_pylist(), daily["interest"].to_pylist()
+    warm = [i for i, day in enumerate(days) if day >= days[0] + timedelta(days=WARM_UP_DAYS)]
+    return (days[warm[0]], sum(interests[warm[0] :])) if warm else (None, 0.0)
 
 
 def _interest() -> Column:
