@@ -182,7 +182,8 @@ class IntervalDemand:
     def _tail_probability(self, x: Floats) -> Floats:
         """P(demand > max(x, last knot))."""
         beyond = np.maximum(x - self._at(len(LEVELS)), 0)
-        steps = np.divide(beyond, self._tail, out=np.where(beyond > 0, np.inf, 0.0), where=self._tail > 0)
+        with np.errstate(over="ignore"):  # so far out that nothing is left
+            steps = np.divide(beyond, self._tail, out=np.full_like(beyond, np.inf), where=self._tail > 0)
         return _TAIL_SHARE * np.exp(-steps)
 
     def _at(self, index: int | Whole) -> Floats:

@@ -28,7 +28,7 @@ def _series_rows(rng: np.random.Generator, number: int, first: date, days: int) 
     sold = np.flatnonzero(units > 0)
     price = np.round(2 + number + rng.random(days), 4)
     rows = []
-    for day in range(int(sold[0]), days):
+    for day in range(int(sold[0]) if len(sold) else days, days):
         last = int(sold[np.searchsorted(sold, day, side="right") - 1])
         if day - last > ACTIVE_DAYS:
             continue

@@ -1,0 +1,213 @@
+"""Training sees the past only, samples from the origin's side, and gives a model that knows what it learned."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from nexgen_assets.forecasting import training
+from nexgen_assets.forecasting.evaluation import squared_step_mean
+from nexgen_assets.forecasting.features import cleaned_features
+from nexgen_assets.forecasting.frame import PlannedPromotions
+from nexgen_assets.forecasting.model import ModelError, TrainedModel
+from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND, FORECASTS, HORIZON_DAYS, QUANTILES
+from nexgen_assets_tests.forecasting.panels import demand_panel
+
+FIRST = date(2024, 1, 1)
+DAYS = 260
+LAST = FIRST + timedelta(days=DAYS - 1)
+AS_OF = LAST - timedelta(days=10)
+ROWS = 3_000
+KEYS = ["day", "product_id", "location", "horizon"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Demand with a strong weekday pattern, and its features, as arrow tables and as the engine's frames."""
+
+    demand: pa.Table
+    features: pa.Table
+    demand_frame: DataFrame
+    features_frame: DataFrame
+
+    @classmethod
+    def of(cls, spark: SparkSession, demand: pa.Table, features: pa.Table) -> "Panel":
+        frames = (
+            spark.createDataFrame(demand, DAILY_DEMAND.spark_ddl),
+            spark.createDataFrame(features, CLEANED_FEATURES.spark_ddl),
+        )
+        return cls(demand, features, *frames)
+
+    def until(self, spark: SparkSession, day: date) -> "Panel":
+        return Panel.of(
+            spark, *(t.filter(pc.less_equal(t["day"], pa.scalar(day))) for t in (self.demand, self.features))
+        )
+
+    def sample(self, as_of: date = AS_OF, rows: int = ROWS) -> pa.Table:
+        return training.training_frame(self.features_frame, self.demand_frame, as_of, rows)
+
+    def train(self, as_of: date = AS_OF) -> TrainedModel:
+        planned = PlannedPromotions.none()
+        return training.train(self.features_frame, self.demand_frame, as_of, planned, ROWS, "US")
+
+
+@pytest.fixture(scope="module")
+def panel(spark: SparkSession) -> Panel:
+    demand = demand_panel(FIRST, DAYS, series=30, seed=2)
+    features = cleaned_features(spark.createDataFrame(demand, DAILY_DEMAND.spark_ddl), FIRST, LAST, 400).toArrow()
+    return Panel.of(spark, demand, features)
+
+
+@pytest.fixture(scope="module")
+def sample(panel: Panel) -> pa.Table:
+    return panel.sample()
+
+
+@pytest.fixture(scope="module")
+def model(panel: Panel) -> TrainedModel:
+    return panel.train()
+
+
+def test_a_missing_target_row_is_no_demand_and_others_are_their_demand(sample: pa.Table, panel: Panel) -> None:
+    connection = duckdb.connect()
+    connection.register("sample", sample)
+    connection.register("demand", panel.demand)
+    wrong, missing = connection.sql("""
+        select count(*) filter (s.target <> coalesce(d.demand_units, 0)), count(*) filter (d.day is null)
+        from sample s left join demand d on d.product_id = s.product_id and d.location = s.location
+            and d.day = s.day + s.horizon
+    """).fetchall()[0]
+    assert wrong == 0
+    assert missing > 0
+
+
+def test_targets_lie_at_the_cutoff_or_before(sample: pa.Table) -> None:
+    targets = [
+        day + timedelta(days=h) for day, h in zip(*(sample[k].to_pylist() for k in ("day", "horizon")), strict=True)
+    ]
+    assert max(targets) <= AS_OF
+
+
+def test_every_horizon_is_sampled(sample: pa.Table) -> None:
+    assert set(sample["horizon"].to_pylist()) == set(range(1, HORIZON_DAYS + 1))
+
+
+def test_known_stockouts_are_no_targets(sample: pa.Table, panel: Panel) -> None:
+    stockouts = panel.demand.filter(panel.demand["is_stockout"])
+    out = set(zip(*(stockouts[k].to_pylist() for k in ("product_id", "location", "day")), strict=True))
+    chosen = zip(*(sample[k].to_pylist() for k in ("product_id", "location", "day", "horizon")), strict=True)
+    assert out
+    assert not out & {(product, place, day + timedelta(days=h)) for product, place, day, h in chosen}
+
+
+def test_origins_are_chosen_without_looking_at_the_target(sample: pa.Table, panel: Panel, spark: SparkSession) -> None:
+    nothing_sold = panel.demand.slice(0, 0)
+    blind = Panel.of(spark, nothing_sold, panel.features).sample()
+    chosen = {tuple(row.values()) for row in sample.select(KEYS).to_pylist()}
+    blindly = {tuple(row.values()) for row in blind.select(KEYS).to_pylist()}
+    stockouts = blindly - chosen
+    assert chosen <= blindly
+    assert len(stockouts) < 0.35 * len(blindly)
+
+
+def test_weights_undo_the_sampling(panel: Panel) -> None:
+    some, most = panel.sample(rows=1_000), panel.sample(rows=10**9)
+    assert some.num_rows < most.num_rows / 2
+    estimate = np.sum(some["target"].to_numpy() * some["sampling_weight"].to_numpy())
+    assert estimate == pytest.approx(most["target"].to_numpy().sum(), rel=0.2)
+    assert set(most["sampling_weight"].to_pylist()) == {1.0}
+
+
+def test_the_sample_is_about_as_large_as_asked(panel: Panel) -> None:
+    assert 600 < panel.sample(rows=1_000).num_rows <= 1_050
+
+
+def test_no_history_is_an_error_that_says_so(panel: Panel) -> None:
+    with pytest.raises(training.TrainingError, match="origins"):
+        panel.sample(as_of=FIRST + timedelta(days=20))
+
+
+def test_the_same_data_gives_the_same_bytes(panel: Panel, model: TrainedModel) -> None:
+    assert panel.train().to_files() == model.to_files()
+
+
+def test_data_after_the_cutoff_changes_nothing(panel: Panel, model: TrainedModel, spark: SparkSession) -> None:
+    assert panel.until(spark, AS_OF).train().to_files() == model.to_files()
+
+
+def test_it_is_judged_on_28_days_against_both_baselines(model: TrainedModel) -> None:
+    assert set(model.metrics) == {"model", "seasonal_naive", "moving_average_28"}
+    for scores in model.metrics.values():
+        assert {"wrmsse", "wape_total", "wape", "bias"} <= set(scores)
+        assert np.isfinite(list(scores.values())).all()
+    assert 0.7 < model.metrics["model"]["coverage_q95"] <= 1
+
+
+def test_it_learns_the_week_and_beats_the_seasonal_naive(model: TrainedModel) -> None:
+    assert model.beats_baseline
+    assert model.metrics["model"]["wrmsse"] < model.metrics["moving_average_28"]["wrmsse"]
+
+
+def test_the_scale_of_a_series_counts_the_days_without_a_row(panel: Panel) -> None:
+    origin = AS_OF
+    facts = training._past_facts(panel.demand_frame, origin).toArrow().to_pylist()
+    assert len(facts) > 20
+    for fact in facts:
+        history = np.zeros((origin - FIRST).days + 1)
+        mine = panel.demand.filter(pc.equal(panel.demand["product_id"], fact["product_id"]))
+        for row in mine.to_pylist():
+            if row["day"] <= origin:
+                history[(row["day"] - FIRST).days] = float(row["demand_units"])
+        assert fact["scale"] == pytest.approx(squared_step_mean(history))
+
+
+def test_a_model_survives_its_files(panel: Panel, model: TrainedModel) -> None:
+    files = model.to_files()
+    again = TrainedModel.from_files(files)
+    assert set(files) == {"model.ubj", "manifest.json"}
+    assert again == model
+    assert _forecast(again, panel).equals(_forecast(model, panel))
+
+
+def test_a_model_of_other_features_is_refused(model: TrainedModel) -> None:
+    files = model.to_files()
+    files["manifest.json"] = files["manifest.json"].replace(b'"log_level"', b'"log_levels"')
+    with pytest.raises(ModelError, match="log_level"):
+        TrainedModel.from_files(files)
+
+
+def _forecast(model: TrainedModel, panel: Panel, threads: int = 1) -> pa.Table:
+    origins = panel.features.filter(pc.equal(panel.features["day"], pa.scalar(AS_OF)))
+    return model.predict(origins, PlannedPromotions.none(), model_version="v1", threads=threads)
+
+
+def test_a_forecast_is_the_contract_s_table(panel: Panel, model: TrainedModel) -> None:
+    table = _forecast(model, panel)
+    origins = panel.features.filter(pc.equal(panel.features["day"], pa.scalar(AS_OF))).num_rows
+    assert table.schema.names == FORECASTS.names
+    assert table.schema.types == FORECASTS.arrow_schema.types
+    assert table.num_rows == origins * HORIZON_DAYS
+    assert table["target_date"][0].as_py() == AS_OF + timedelta(days=1)
+    assert set(table["model_version"].to_pylist()) == {"v1"}
+    stacked = np.stack([table[name].to_numpy() for name in QUANTILES])
+    assert (stacked >= 0).all()
+    assert (np.diff(stacked, axis=0) >= 0).all()
+
+
+def test_threads_and_batches_change_nothing(panel: Panel, model: TrainedModel) -> None:
+    whole = _forecast(model, panel)
+    assert _forecast(model, panel, threads=2).equals(whole)
+    batches = panel.features.filter(pc.equal(panel.features["day"], pa.scalar(AS_OF))).to_batches(max_chunksize=7)
+    parts = [model.predict(batch, PlannedPromotions.none(), model_version="v1") for batch in batches]
+    assert pa.concat_tables(parts).equals(whole)
+
+
+def test_no_origins_give_no_rows(panel: Panel, model: TrainedModel) -> None:
+    table = model.predict(panel.features.slice(0, 0), PlannedPromotions.none(), model_version="v1")
+    assert table.num_rows == 0
+    assert table.schema.names == FORECASTS.names
