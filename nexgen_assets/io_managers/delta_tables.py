@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ROWS_PER_AUDIT = 3_000_000  # bounds the memory of the uniqueness query
 SPARK_WRITERS = 4
+# a day is a small file: reading is waiting, so many are opened at once
+SCAN_SETTINGS = {"datafusion.execution.target_partitions": "16"}
 OFFENDERS_SHOWN = 5
 
 
@@ -120,7 +122,7 @@ class DeltaTables:
             return pa.RecordBatchReader.from_batches(schema, [])
         selected = ", ".join(f'"{name}"' for name in names)
         query = f"SELECT {selected} FROM source{_where(start, end)}"  # noqa: S608  # names are the contract's
-        answer = pa.RecordBatchReader.from_stream(QueryBuilder().register("source", found).execute(query))
+        answer = pa.RecordBatchReader.from_stream(QueryBuilder(SCAN_SETTINGS).register("source", found).execute(query))
         return pa.RecordBatchReader.from_batches(schema, _cast_batches(answer, schema))
 
     def reader(self, table: Table, start: date, end: date) -> TableReader:
@@ -278,7 +280,8 @@ class DeltaTables:
                 schema=target.schema(),
                 partition_by=[DAY],
                 partition_filters=[(DAY, ">=", start.isoformat()), (DAY, "<=", end.isoformat())],
-                commit_properties=CommitProperties(custom_metadata={"nexgen.stage": stage.path}),
+                # no retry below: it would add our files to a day that another writer has just filled
+                commit_properties=CommitProperties(custom_metadata={"nexgen.stage": stage.path}, max_commit_retries=0),
             )
             target.update_incremental()
             return target.version()
@@ -302,7 +305,7 @@ class DeltaTables:
         if not rows:
             return
         staged = DeltaTable(stage.uri, storage_options=self.access.storage_options)
-        query = QueryBuilder().register("stage", staged)
+        query = QueryBuilder(SCAN_SETTINGS).register("stage", staged)
         for first, last in _chunks(rows):
             self._audit_grain(table, query, first, last, sum(n for day, n in rows.items() if first <= day <= last))
         self._audit_values(table, query, [json.loads(add["stats"]) for add in stage.adds])
