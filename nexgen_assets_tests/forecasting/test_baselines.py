@@ -7,7 +7,12 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from nexgen_assets.forecasting.baselines import moving_average_28, seasonal_naive, seasonal_naive_forecast
+from nexgen_assets.forecasting.baselines import (
+    moving_average_28,
+    naive_interval_demand,
+    seasonal_naive,
+    seasonal_naive_forecast,
+)
 from nexgen_assets.tables import CLEANED_FEATURES, FORECASTS, HORIZON_DAYS, QUANTILES, WEEKDAY_LAGS
 
 
@@ -53,3 +58,20 @@ def test_quantiles_never_fall() -> None:
     table = seasonal_naive_forecast(_features(demand_lag_0=0.3, demand_lag_3=7.0, demand_sd_28=2.5))
     stacked = np.stack([table[name].to_numpy() for name in QUANTILES])
     assert (np.diff(stacked, axis=0) >= 0).all()
+
+
+@pytest.mark.parametrize("length", [1, 5, 7, 28, 33])
+def test_interval_demand_of_the_naive_is_the_sum_of_its_days(length: int) -> None:
+    features = _features(demand_sd_28=3.0, **{f"demand_lag_{k}": float(k + 1) for k in WEEKDAY_LAGS})
+    demand = naive_interval_demand(features, np.array([length]))
+    mean, variance = sum(7.0 - day % 7 for day in range(length)), 9.0 * length
+    assert demand.mean[0] == mean
+    assert demand.is_beyond_horizon.tolist() == [length > HORIZON_DAYS]
+    if variance > mean:
+        truth = stats.nbinom(mean**2 / (variance - mean), mean / variance)
+        assert demand.quantile(0.95)[0] == truth.ppf(0.95)
+
+
+def test_an_interval_of_no_days_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one day"):
+        naive_interval_demand(_features(), np.array([0]))
