@@ -43,8 +43,11 @@ def naive_interval_demand(features: pa.Table, lengths: NDArray[np.int64]) -> Int
     """Demand summed over the next `lengths` [rows] days as the seasonal naive sees it.
 
     Days are taken as independent: mean and variance add up (Silver, Pyke & Thomas, Inventory and Production Management,
-    4th ed. 2017, ch. 6), and a negative binomial has them. Beyond the forecast its last seven days go on.
+    4th ed. 2017, ch. 6), and a negative binomial has them. Beyond the forecast its last seven days' mean goes on.
+    Raises ValueError for a length below 1.
     """
+    if np.any(lengths < 1):
+        raise ValueError("an interval lasts at least one day")
     means = seasonal_naive(features)
     within = np.minimum(lengths, means.shape[1])
     mean = np.cumsum(means, axis=1)[np.arange(len(means)), within - 1]

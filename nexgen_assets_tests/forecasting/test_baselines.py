@@ -64,12 +64,12 @@ def test_quantiles_never_fall() -> None:
 def test_interval_demand_of_the_naive_is_the_sum_of_its_days(length: int) -> None:
     features = _features(demand_sd_28=3.0, **{f"demand_lag_{k}": float(k + 1) for k in WEEKDAY_LAGS})
     demand = naive_interval_demand(features, np.array([length]))
-    mean, variance = sum(7.0 - day % 7 for day in range(length)), 9.0 * length
+    mean = sum(7.0 - day % 7 if day < HORIZON_DAYS else 4.0 for day in range(length))
+    variance = 9.0 * length
     assert demand.mean[0] == mean
     assert demand.is_beyond_horizon.tolist() == [length > HORIZON_DAYS]
-    if variance > mean:
-        truth = stats.nbinom(mean**2 / (variance - mean), mean / variance)
-        assert demand.quantile(0.95)[0] == truth.ppf(0.95)
+    truth = stats.nbinom(mean**2 / (variance - mean), mean / variance)
+    assert demand.quantile(0.95)[0] == truth.ppf(0.95)
 
 
 def test_an_interval_of_no_days_is_refused() -> None:
