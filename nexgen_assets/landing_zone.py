@@ -8,8 +8,9 @@ finding, registering and reading files. What a line means is decided in `sales/`
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ class LandingZone:
     """Files below `landing/` of one deployment."""
 
     def __init__(self, access: S3Access, settings: Settings) -> None:
+        self._access = access
         self._settings = settings
         self._store = access.store("landing")
         self._tables = DeltaTables(access)
@@ -178,22 +180,32 @@ class LandingZone:
 
     def _parse_sales(self, file: LandingFile) -> SalesFile:
         last_day = self._settings.last_complete_day(file.arrived_at)
-        return read_sales_file(self._open(file), file, self._settings.calendar_start, last_day)
+        return read_sales_file(_open(self._access, file), file, self._settings.calendar_start, last_day)
 
     def _parse_master_data(self, kind: str, file: LandingFile) -> pa.Table:
-        read = read_inventory_file if kind == "inventory" else read_calendar_file
-        return read(self._open(file), file)
+        # its day of arrival is a day in the deployment's time zone
+        local = replace(file, arrived_at=file.arrived_at.astimezone(self._settings.zone))
+        return _read_master_data(self._access, kind, local)
 
-    def _open(self, file: LandingFile) -> BytesIO:
-        import obstore
 
-        try:
-            answer = obstore.get(self._store, file.key)
-        except FileNotFoundError:
-            raise LandingZoneError(f"{file.key} is gone: materialize `landing_files`, then its days") from None
-        if str(answer.meta["e_tag"]).strip('"') != file.version:
-            raise LandingZoneError(f"{file.key} has changed: materialize `landing_files`, then its days")
-        return BytesIO(bytes(answer.bytes()))
+def _open(access: S3Access, file: LandingFile) -> BytesIO:
+    """That version's content; raises LandingZoneError if it is no longer there."""
+    import obstore
+
+    try:
+        answer = obstore.get(access.store("landing"), file.key)
+    except FileNotFoundError:
+        raise LandingZoneError(f"{file.key} is gone: materialize `landing_files`, then its days") from None
+    if str(answer.meta["e_tag"]).strip('"') != file.version:
+        raise LandingZoneError(f"{file.key} has changed: materialize `landing_files`, then its days")
+    return BytesIO(bytes(answer.bytes()))
+
+
+# one run registers a file and reads it again for its table; parsing takes seconds
+@lru_cache(maxsize=4)
+def _read_master_data(access: S3Access, kind: str, file: LandingFile) -> pa.Table:
+    read = read_inventory_file if kind == "inventory" else read_calendar_file
+    return read(_open(access, file), file)
 
 
 def _landed(row: dict[str, Any]) -> LandingFile:

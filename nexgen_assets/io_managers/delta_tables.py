@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from nexgen_assets.resources.lake import S3Access
@@ -56,6 +56,10 @@ class _Stage:
     uri: str
     path: str
     adds: tuple[dict[str, Any], ...]
+
+    @property
+    def has_rows_without_day(self) -> bool:
+        return any(add["partitionValues"][DAY] is None for add in self.adds)
 
     def rows_per_day(self) -> dict[date, int]:
         rows: dict[date, int] = {}
@@ -196,23 +200,20 @@ class DeltaTables:
         )
 
     def replace_all(self, table: Table, rows: pa.Table) -> int:
-        """Replace a whole, small table that is not daily; returns the new version."""
-        self._check_rows(table, rows)
+        """Replace a whole, small table that is not daily; returns the new version.
+
+        Raises ContractError before anything is public.
+        """
+        conformed = _conform_arrow(table, rows).read_all()
+        _check_rows(table, conformed)
         uri = self.access.table_uri(table.name)
         write_deltalake(
             uri,
-            rows.cast(_nullable(table.arrow_schema)),
+            conformed,
             mode="overwrite",
             storage_options=self.access.storage_options,
         )
         return DeltaTable(uri, storage_options=self.access.storage_options).version()
-
-    def _check_rows(self, table: Table, rows: pa.Table) -> None:
-        if rows.column_names != table.names:
-            raise ContractError(f"{table.name}: columns {rows.column_names} are not {table.names}")
-        grain = rows.select(list(table.grain))
-        if grain.group_by(list(table.grain)).aggregate([]).num_rows != rows.num_rows:
-            raise ContractError(f"{table.name}: several rows share one {' x '.join(table.grain)}")
 
     def _open_or_create(self, table: Table) -> DeltaTable:
         return self.open(table) or DeltaTable.create(
@@ -253,7 +254,7 @@ class DeltaTables:
                 yield from (action["add"] for action in actions if "add" in action)
 
     def _publish(self, target: DeltaTable, stage: _Stage, start: date, end: date) -> int:
-        adds = [
+        adds: list[AddAction | RemoveAction] = [
             AddAction(
                 path=f"{stage.path}/{add['path']}",
                 size=add["size"],
@@ -299,6 +300,8 @@ class DeltaTables:
 
     def _audit(self, table: Table, stage: _Stage, start: date, end: date) -> None:
         """Every day inside the range, the grain unique, no value missing or too small."""
+        if stage.has_rows_without_day:
+            raise ContractError(f"{table.name}: rows without a {DAY}")
         rows = stage.rows_per_day()
         if outside := [day.isoformat() for day in rows if not start <= day <= end]:
             raise ContractError(f"{table.name}: rows of {', '.join(outside)} lie outside {start}..{end}")
@@ -333,6 +336,24 @@ class DeltaTables:
                 key = ", ".join(f'"{name}"' for name in table.grain)
                 rows = _rows(query, f"SELECT {key} FROM stage WHERE {rule} LIMIT {OFFENDERS_SHOWN}")  # noqa: S608
                 raise ContractError(f"{table.name}: {found} rows with {rule}, such as {rows}")
+
+
+def _check_rows(table: Table, rows: pa.Table) -> None:
+    """The same audit for rows in memory."""
+    import pyarrow.compute as pc
+
+    grain = list(table.grain)
+    if rows.group_by(grain).aggregate([]).num_rows != rows.num_rows:
+        raise ContractError(f"{table.name}: several rows share one {' x '.join(grain)}")
+    for column in table.columns:
+        values = rows.column(column.name)
+        if not column.nullable and values.null_count:
+            raise ContractError(f'{table.name}: {values.null_count} rows with "{column.name}" IS NULL')
+        if column.minimum is None:
+            continue
+        smallest = pc.min(values).as_py()  # pyright: ignore[reportAttributeAccessIssue]
+        if smallest is not None and smallest < column.minimum:
+            raise ContractError(f'{table.name}: "{column.name}" < {column.minimum}, such as {smallest}')
 
 
 def _where(start: date | None, end: date | None) -> str:
@@ -403,26 +424,44 @@ def _cast_batches(reader: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterat
 def _conform_arrow(table: Table, frame: Any) -> pa.RecordBatchReader:
     schema = _nullable(table.arrow_schema)
     if _is_pandas(frame):
-        frame = pa.Table.from_pandas(frame, preserve_index=False)
-    names = frame.schema.names
-    if sorted(names) != sorted(table.names):
-        raise ContractError(_difference(table, names))
+        frame = _from_pandas(table, frame)
+    if sorted(frame.schema.names) != sorted(table.names):
+        raise ContractError(_difference(table, frame.schema.names))
+    found = {f.name: str(f.type) for f in frame.schema}
+    _require_types(table, found, {c.name: str(c.type) for c in table.columns})
     batches = frame.to_reader() if isinstance(frame, pa.Table) else _ahead(frame)
     return pa.RecordBatchReader.from_batches(schema, _cast_batches(batches, schema))
+
+
+def _from_pandas(table: Table, frame: Any) -> pa.Table:
+    """pandas knows neither dates nor decimals: its columns are converted, but never text to numbers or back."""
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    for place, name in enumerate(arrow.column_names):
+        column, known = arrow.column(name), table.by_name.get(name)
+        if known is None or (_is_text(column.type) != _is_text(known.type) and not pa.types.is_null(column.type)):
+            continue
+        try:
+            arrow = arrow.set_column(place, name, column.cast(known.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ContractError(f"{table.name}: {name} is no {known.type}: {error}") from error
+    return arrow
+
+
+def _is_text(arrow: pa.DataType) -> bool:
+    return pa.types.is_string(arrow) or pa.types.is_large_string(arrow)
 
 
 def _conform_spark(table: Table, frame: "DataFrame") -> "DataFrame":
     found = {f.name: f.dataType.simpleString() for f in frame.schema.fields}
     if sorted(found) != sorted(table.names):
         raise ContractError(_difference(table, list(found)))
-    wrong = [
-        f"{c.name} is {found[c.name]}, not {spark_type(c.type)}"
-        for c in table.columns
-        if found[c.name] != spark_type(c.type)
-    ]
-    if wrong:
-        raise ContractError(f"{table.name}: {'; '.join(wrong)}")
+    _require_types(table, found, {c.name: spark_type(c.type) for c in table.columns})
     return frame.select(*table.names)
+
+
+def _require_types(table: Table, found: dict[str, str], wanted: dict[str, str]) -> None:
+    if wrong := [f"{name} is {found[name]}, not {wanted[name]}" for name in wanted if found[name] != wanted[name]]:
+        raise ContractError(f"{table.name}: {'; '.join(wrong)}")
 
 
 def _difference(table: Table, names: list[str]) -> str:

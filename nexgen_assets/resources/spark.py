@@ -69,7 +69,9 @@ class SparkEngineError(RuntimeError):
 @contextmanager
 def embedded_engine() -> Iterator[str]:
     """Run Sail in this process and yield its Spark Connect address; it stops when the block ends."""
-    os.environ.setdefault("RUST_LOG", "warn")
+    os.environ.setdefault("RUST_LOG", "error")
+    # more partitions than cores: a scan of many small files on S3 is mostly waiting
+    os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "8")
     from pysail.spark import SparkConnectServer
 
     # the server lives as long as this reference: without it the client would wait minutes on a closed port
