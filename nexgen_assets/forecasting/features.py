@@ -5,13 +5,14 @@ day (its calendar, its planned promotions, its horizon): that is `frame.py`.
 
 Every feature is a sum over a window of days, divided last. The sums are sums of integers (thousandths of a unit,
 counts), so that they do not depend on where the range of days begins: a range equals its single days, bit for bit.
-Spark filters and distributes the series, NumPy sums them on a dense grid of series x days. Spark's own windows gave the
-same numbers 20 times slower: they pay for every day of a series without a sale, the grid pays for the sales.
+Spark filters and distributes the series, NumPy sums them on a dense grid of series x days. Measured on a fifth of
+12.6 M rows, the embedded engine's windows took 32 s (running sums) and 42 s (sliding sums), the grid under 11 s.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,8 @@ WEEKDAY_WEEKS = 8
 CATEGORY_DAYS = 28
 PRICE_DAYS = 91
 LAST_YEAR_WINDOW = (336, 363)  # ages in days of the 28 days that began 364 days before tomorrow
-SERIES_AT_ONCE = 512
+SERIES_AT_ONCE = 128
+BATCHES_AT_ONCE = 64
 SERIES_PARTITIONS = 8  # the default of 200 starts 200 Python workers for a handful of series each
 THOUSANDTHS = 1_000
 PRICE_SCALE = 10_000
@@ -111,7 +113,7 @@ def _partition_features(
     def features(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         # one engine groups by an aggregate that needs several times the data's memory; a partition of encoded text
         # and a slice of its series at a time need less than the data itself
-        for rows in _by_series([_with_encoded_text(batch) for batch in batches]):
+        for rows in _by_series(_compact(batches)):
             grid = _Grid.of(rows, first_day, days)
             wanted = np.flatnonzero(grid.day >= lookback_days - 1)
             if len(wanted):
@@ -120,23 +122,32 @@ def _partition_features(
     return features
 
 
-def _with_encoded_text(batch: pa.RecordBatch) -> pa.RecordBatch:
-    arrays = [
-        batch.column(f.name).cast(TEXT).dictionary_encode() if _is_text(f) else batch.column(f.name)
-        for f in batch.schema
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+def _compact(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows with encoded text, in memory of their own.
+
+    A batch lent by the engine keeps all its columns alive while any of them is referenced: copy, and let it go.
+    """
+    while lent := list(islice(batches, BATCHES_AT_ONCE)):
+        rows = pa.concat_batches([*lent, lent[0].slice(0, 0)])  # one batch alone would not be copied
+        del lent
+        arrays = [
+            rows.column(f.name).cast(TEXT).dictionary_encode() if _is_text(f) else rows.column(f.name)
+            for f in rows.schema
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, names=rows.schema.names)
 
 
 def _is_text(field: pa.Field) -> bool:
     return field.name in ("product_id", "location", "product_name", "category")
 
 
-def _by_series(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
+def _by_series(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The rows in slices of whole series."""
-    if not batches:
+    chunks = list(batches)
+    if not chunks:
         return
-    rows = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    rows = pa.Table.from_batches(chunks).unify_dictionaries().combine_chunks()
+    chunks.clear()
     series = _series(rows)
     order = np.argsort(series, kind="stable")
     ends = np.searchsorted(series[order], np.arange(SERIES_AT_ONCE, series.max() + 1, SERIES_AT_ONCE))
