@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from nexgen_assets.settings import Settings, SettingsError, load_settings
 
@@ -35,14 +36,15 @@ class Kind(StrEnum):
 
 @app.command()
 def demo(
-    data: Annotated[
-        Data, typer.Option(help="An invented retailer, or the real sales of a grocery chain")
-    ] = Data.sample,
+    data: Annotated[Data, typer.Option(help="An invented retailer, or real sales of a grocery chain")] = Data.sample,
+    days: Annotated[int, typer.Option(min=150, help="Days of the invented retailer")] = 730,
+    products: Annotated[int, typer.Option(min=2, help="Products of the invented retailer")] = 40,
+    locations: Annotated[int, typer.Option(min=1, help="Locations of the invented retailer")] = 5,
 ) -> None:
     """Land sales, run the whole graph, and show what to order."""
-    from nexgen_assets.commands.demo import run_demo
+    from nexgen_assets.commands.demo import SampleSize, run_demo
 
-    run_demo(_settings_for(data), data.value, console)
+    run_demo(_settings_for(data), data.value, SampleSize(days, products, locations), console)
 
 
 @app.command()
@@ -119,5 +121,5 @@ def main() -> None:
     try:
         app()
     except (SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, RunFailedError, SampleDataError) as error:
-        Console(stderr=True).print(f"[red]nexgen:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[red]nexgen:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

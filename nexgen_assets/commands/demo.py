@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,16 @@ from nexgen_assets.settings import Settings
 MARKER = "demo.json"
 
 
-def run_demo(settings: Settings, data: str, console: Console) -> None:
+@dataclass(frozen=True)
+class SampleSize:
+    """How large the invented retailer is; decided when it is first landed."""
+
+    days: int = 730
+    products: int = 40
+    locations: int = 5
+
+
+def run_demo(settings: Settings, data: str, size: SampleSize, console: Console) -> None:
     """Land the data once, run everything, print the summary.
 
     The data's last day is fixed when it is first made, and kept: a demo of the next day changes nothing.
@@ -28,7 +38,7 @@ def run_demo(settings: Settings, data: str, console: Console) -> None:
     console.print(f"[bold]NexGen demo[/] · {data} · {access.root} at {access.endpoint or 'AWS'}")
     if not _landed(access, data):
         with console.status("Landing sales files"):
-            _land(settings, access, data)
+            _land(settings, access, data, size)
     result = run_pipeline(settings, console)
     print_report(result, console)
 
@@ -46,12 +56,12 @@ def _landed(access: S3Access, data: str) -> dict[str, Any] | None:
     return marker
 
 
-def _land(settings: Settings, access: S3Access, data: str) -> None:
+def _land(settings: Settings, access: S3Access, data: str, size: SampleSize) -> None:
     """Write the files and the marker; the marker comes last, so that a killed demo lands them again, unchanged."""
     last_day = _agreed_last_day(access, settings.last_complete_day())
     zone = LandingZone(access, settings)
     with tempfile.TemporaryDirectory() as folder:
-        _generators()[data](Path(folder), last_day)
+        _generators(size)[data](Path(folder), last_day)
         for kind in KINDS:
             for path in sorted((Path(folder) / kind).glob("*.csv")):
                 zone.put(kind, path)
@@ -68,11 +78,11 @@ def _agreed_last_day(access: S3Access, proposed: date) -> date:
     return proposed
 
 
-def _generators() -> dict[str, Callable[[Path, date], object]]:
+def _generators(size: SampleSize) -> dict[str, Callable[[Path, date], object]]:
     from nexgen_assets.sample_data.complete_journey import land_complete_journey
     from nexgen_assets.sample_data.generator import generate_sample
 
     return {
-        "sample": lambda folder, last_day: generate_sample(folder, last_day=last_day),
+        "sample": lambda folder, last_day: generate_sample(folder, last_day=last_day, **asdict(size)),
         "complete-journey": lambda folder, _: land_complete_journey(folder),
     }

@@ -1,0 +1,5 @@
+"""`python -m nexgen_assets ...` is `nexgen ...`."""
+
+from nexgen_assets.cli import main
+
+main()
