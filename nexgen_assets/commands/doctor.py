@@ -4,14 +4,19 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rich.console import Console
+from rich.markup import escape
 
 from nexgen_assets.launcher import dagster_home, open_instance
 from nexgen_assets.resources.lake import is_embedded, open_lake
 from nexgen_assets.resources.spark import connect, embedded_engine, spark_remote
 from nexgen_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 OLDEST_JAVA = 17
 
@@ -37,11 +42,15 @@ def examine(console: Console) -> bool:
             console.print(f"[dim]-  {name}: not checked, settings are wrong[/]")
             continue
         try:
-            console.print(f"[green]ok[/] {name}: {check()}", highlight=False)
+            _tell(console, "[green]ok[/]", name, check())
         except Exception as error:  # noqa: BLE001  # whatever is wrong, the doctor reports it and goes on
             healthy = False
-            console.print(f"[red]!![/] {name}: {error}", highlight=False)
+            _tell(console, "[red]!![/]", name, str(error))
     return healthy
+
+
+def _tell(console: Console, mark: str, name: str, found: str) -> None:
+    console.print(f"{mark} {name}: {escape(found)}", highlight=False, soft_wrap=True)
 
 
 def _check_settings(found: list[Settings]) -> str:
@@ -108,11 +117,7 @@ def _check_spark(settings: Settings) -> str:
     return f"{remote}: {_counted(connect(remote, open_lake(settings).spark_conf))}"
 
 
-def _counted(session: object) -> str:
-    from pyspark.sql import SparkSession
-
-    if not isinstance(session, SparkSession):
-        raise AilmentError(f"not a Spark session: {type(session)}")
+def _counted(session: "SparkSession") -> str:
     try:
         if session.range(3).count() != 3:
             raise AilmentError("the engine cannot count to three")
