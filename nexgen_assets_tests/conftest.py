@@ -6,12 +6,12 @@ same on a server in memory, for what needs no Spark.
 
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pyspark.sql import SparkSession
 
 from nexgen_assets.resources.embedded_s3 import REGION, embedded_s3
@@ -20,6 +20,17 @@ from nexgen_assets.resources.spark import connect, embedded_engine
 from nexgen_assets.settings import Settings
 
 BUCKET = "nexgen"
+
+MOTO_SERVER = """
+import threading
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+server.start()
+host, port = server.get_host_and_port()
+print(f"http://{host}:{port}", flush=True)
+threading.Event().wait()
+"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,12 +98,16 @@ def access(lake: LakeResource) -> S3Access:
 
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
-    """An S3 server in memory, on a free port."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    """An S3 server in memory, on a free port.
+
+    In a process of its own: delta-rs holds the interpreter's lock while it waits for an answer.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", MOTO_SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout
+        yield server.stdout.readline().strip()
+        server.terminate()
 
 
 @pytest.fixture

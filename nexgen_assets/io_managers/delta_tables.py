@@ -215,6 +215,8 @@ class DeltaTables:
         )
         return DeltaTable(uri, storage_options=self.access.storage_options).version()
 
+    # two first writers: one creates the table, the other finds it at the second look
+    @retry(retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(2), reraise=True)
     def _open_or_create(self, table: Table) -> DeltaTable:
         return self.open(table) or DeltaTable.create(
             self.access.table_uri(table.name),
