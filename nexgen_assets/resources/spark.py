@@ -6,6 +6,7 @@ names another one: `local[*]` for Apache Spark on this machine's JVM, `sc://host
 
 import atexit
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -105,7 +106,7 @@ def connect(remote: str, conf: Mapping[str, str] | None = None) -> SparkSession:
     """A session on a Spark Connect server, with few retries so that a dead engine is an error and not a hang.
 
     `local[*]` starts Apache Spark on this machine's JVM with `conf`; `sc://` addresses an engine that already runs.
-    Raises SparkEngineError if nothing answers.
+    Raises SparkEngineError if nothing answers, or if a JVM is asked for beside another engine's session.
     """
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
@@ -114,6 +115,11 @@ def connect(remote: str, conf: Mapping[str, str] | None = None) -> SparkSession:
             _await_server(remote)
         session = SparkSession.builder.remote(remote).create()
     else:
+        if SparkSession.getActiveSession() is not None:
+            # PySpark would start the JVM and then hand back the session of the other engine
+            raise SparkEngineError(f"this process already has a Spark session: stop it before you start {remote}")
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = SparkSession.builder.remote(remote)
         for key, value in {**JVM_SETTINGS, **(conf or {})}.items():
             builder = builder.config(key, value)

@@ -1,0 +1,127 @@
+"""Every transformation gives the same table on Sail and on Apache Spark: the same rows, the same types."""
+
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from nexgen_assets.forecasting.features import cleaned_features
+from nexgen_assets.replenishment.positions import inventory_positions
+from nexgen_assets.resources.spark import SparkEngineError, connect
+from nexgen_assets.sales.cleaning import DUPLICATE_OF_OTHER_FILE, classify, cleaned, rejected
+from nexgen_assets.sales.demand import daily_demand
+from nexgen_assets.tables import (
+    CLEANED_SALES,
+    DAILY_DEMAND,
+    INVENTORY_COUNTS,
+    RAW_SALES,
+    TABLES,
+    Table,
+)
+from nexgen_assets_tests.parity.conftest import CALENDAR_START, LAST_DAY
+
+ACTIVE_DAYS = 30
+FIRST_ORIGIN = LAST_DAY - timedelta(days=6)
+GRAINS = {"classified": RAW_SALES.grain} | {name: table.grain for name, table in TABLES.items()}
+COUNTS = pa.Table.from_pylist(
+    [
+        {
+            "product_id": product,
+            "location": location,
+            "count_date": FIRST_ORIGIN - timedelta(days=2),
+            "on_hand": 12.5,
+            "on_order_units": 6.0,
+            "on_order_due_date": LAST_DAY - timedelta(days=2),
+            "lead_time_days": 2.5,
+            "pack_size": 6.0,
+            "source": "count",
+            "file_key": "inventory/counts.csv",
+            "line_number": 2,
+        }
+        for product, location in [("010001", "Springfield"), ("010002", "Springfield")]
+    ],
+    schema=INVENTORY_COUNTS.arrow_schema,
+)
+
+Tables = dict[str, pa.Table]
+
+
+def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
+    """Every table from `raw_sales` on, each made by `spark` from what it made before."""
+
+    def frame(table: Table, rows: pa.Table) -> DataFrame:
+        return spark.createDataFrame(rows, table.spark_ddl)
+
+    raw = frame(RAW_SALES, raw_sales)
+    sales = cleaned(raw, CALENDAR_START).toArrow()
+    demand = daily_demand(
+        frame(CLEANED_SALES, sales), FIRST_ORIGIN - timedelta(days=30), LAST_DAY, ACTIVE_DAYS
+    ).toArrow()
+    known = frame(DAILY_DEMAND, demand)
+    features = cleaned_features(known, FIRST_ORIGIN, LAST_DAY, 400)
+    positions = inventory_positions(
+        known,
+        frame(INVENTORY_COUNTS, COUNTS),
+        FIRST_ORIGIN,
+        LAST_DAY,
+        default_lead_time_days=7,
+        default_margin=0.3,
+        active_days=ACTIVE_DAYS,
+    )
+    return {
+        "classified": classify(raw, CALENDAR_START).toArrow(),
+        "cleaned_sales": sales,
+        "rejected_sales": rejected(raw, CALENDAR_START).toArrow(),
+        "daily_demand": demand,
+        "cleaned_features": features.toArrow(),
+        "inventory_positions": positions.toArrow(),
+    }
+
+
+@pytest.fixture(scope="module")
+def by_sail(spark: SparkSession, raw_sales: pa.Table) -> Tables:
+    return transformed(spark, raw_sales)
+
+
+@pytest.fixture(scope="module")
+def by_jvm(jvm_spark: SparkSession, raw_sales: pa.Table) -> Tables:
+    return transformed(jvm_spark, raw_sales)
+
+
+def in_order(rows: pa.Table, name: str) -> list[dict]:
+    return rows.sort_by([(column, "ascending") for column in GRAINS[name]]).to_pylist()
+
+
+def test_the_two_engines_are_two(spark: SparkSession, jvm_spark: SparkSession) -> None:
+    asked = "select java_method('java.lang.System', 'getProperty', 'java.vm.name') as vm"
+
+    assert "VM" in jvm_spark.sql(asked).toArrow()["vm"][0].as_py()
+    with pytest.raises(PySparkException):
+        spark.sql(asked).toArrow()
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_jvm_beside_another_engine_is_refused() -> None:
+    with pytest.raises(SparkEngineError, match="already has a Spark session"):
+        connect("local[2]")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["classified", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features", "inventory_positions"],
+)
+def test_both_engines_make_the_same_table(by_sail: Tables, by_jvm: Tables, name: str) -> None:
+    assert by_jvm[name].num_rows > 0
+    assert by_jvm[name].schema.names == by_sail[name].schema.names
+    assert by_jvm[name].schema.types == by_sail[name].schema.types
+    assert in_order(by_jvm[name], name) == in_order(by_sail[name], name)
+
+
+def test_the_sample_holds_what_engines_could_disagree_on(by_sail: Tables) -> None:
+    """Every fault, duplicates, returns and told stock: without them agreement would say little."""
+    rules = set(by_sail["rejected_sales"]["rule"].to_pylist())
+    assert rules >= {"quantity_not_a_number", "date_unreadable", "ragged_line", "not_utf8", DUPLICATE_OF_OTHER_FILE}
+    assert any(by_sail["cleaned_sales"]["is_return"].to_pylist())
+    assert {"sales_lines", "count"} <= set(by_sail["inventory_positions"]["inventory_source"].to_pylist())
