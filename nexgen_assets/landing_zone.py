@@ -7,6 +7,9 @@ days each version touches; a rebuild of a day reads the current version of every
 finding, registering and reading files. What a line means is decided in `sales/`.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# pyarrow makes its compute functions at run time, so a type checker does not see them
+
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime

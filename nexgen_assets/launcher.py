@@ -5,7 +5,7 @@ instance, so that runs, lineage and metadata stand in the UI afterwards.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -133,7 +133,7 @@ def _process_tags() -> dict[str, str]:
     return {PID_TAG: f"{os.getpid()}@{psutil.Process().create_time():.2f}", BOOT_TAG: f"{psutil.boot_time():.0f}"}
 
 
-def _is_alive(tags: dict[str, str]) -> bool:
+def _is_alive(tags: Mapping[str, str]) -> bool:
     pid, _, started = tags[PID_TAG].partition("@")
     if tags.get(BOOT_TAG) != f"{psutil.boot_time():.0f}":
         return False

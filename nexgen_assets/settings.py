@@ -20,10 +20,10 @@ class SettingsError(ValueError):
     """A NEXGEN_* variable holds a value that cannot be used."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeIssues]  # pydantic allows the change
     """What an operator can set; each field is the variable NEXGEN_<FIELD>."""
 
-    model_config = SettingsConfigDict(env_prefix="NEXGEN_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="NEXGEN_", env_file=".env", extra="ignore")
 
     deployment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$")] = Field(
         "local", description="Name of this deployment; its tables live under this prefix of the bucket"

@@ -1,6 +1,6 @@
 """What all assets of the graph share: owners, one backfill policy, and how an asset states its lookback."""
 
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import dagster as dg
 
@@ -13,9 +13,23 @@ SPARK_KINDS = {"pyspark", "deltalake", "s3"}
 PYTHON_KINDS = {"python", "deltalake", "s3"}
 
 
+class TableArguments(TypedDict):
+    """The keyword arguments of `@dg.asset` that follow from a table and its stage."""
+
+    name: str
+    io_manager_key: str
+    metadata: dict[str, object]
+    group_name: str
+    kinds: set[str]
+    owners: list[str]
+    code_version: str
+    partitions_def: NotRequired[dg.DailyPartitionsDefinition]
+    backfill_policy: NotRequired[dg.BackfillPolicy]
+
+
 def daily_table(
-    table: Table, days: dg.DailyPartitionsDefinition, *, group: str, kinds: set[str], code_version: str, **more: Any
-) -> dict[str, Any]:
+    table: Table, days: dg.DailyPartitionsDefinition, *, group: str, kinds: set[str], code_version: str
+) -> TableArguments:
     """Keyword arguments of `@dg.asset` for a daily table: any range of days is one run."""
     return {
         "name": table.name,
@@ -27,11 +41,10 @@ def daily_table(
         "kinds": kinds,
         "owners": OWNERS,
         "code_version": code_version,
-        **more,
     }
 
 
-def small_table(table: Table, *, group: str, code_version: str, **more: Any) -> dict[str, Any]:
+def small_table(table: Table, *, group: str, code_version: str) -> TableArguments:
     """Keyword arguments of `@dg.asset` for a table that is replaced as a whole."""
     return {
         "name": table.name,
@@ -41,7 +54,6 @@ def small_table(table: Table, *, group: str, code_version: str, **more: Any) -> 
         "kinds": PYTHON_KINDS,
         "owners": OWNERS,
         "code_version": code_version,
-        **more,
     }
 
 
