@@ -65,7 +65,9 @@ def schedules(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg
         # days before the first order are history, which nobody asked this schedule to build
         begun = min((day for day in window if day.isoformat() in done), default=yesterday)
         missing = [day for day in window if day >= begun and day.isoformat() not in done and day.isoformat() in known]
-        return [run.request() for run in plan_days(missing, settings.origins, busy_days(context.instance))]
+        runs = plan_days(missing, settings.origins, busy_days(context.instance))
+        # Dagster wants a key, new within the tick, of each of several requests
+        return [run.request(run_key=f"{run.job} {run.label}") for run in runs]
 
     @dg.schedule(
         cron_schedule="0 5 * * 1",

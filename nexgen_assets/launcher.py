@@ -46,8 +46,8 @@ class PlannedRun:
     def tags(self) -> dict[str, str]:
         return self.days.tags if self.days else {}
 
-    def request(self) -> dg.RunRequest:
-        return dg.RunRequest(job_name=self.job, run_config=self.run_config, tags=self.tags)
+    def request(self, run_key: str | None = None) -> dg.RunRequest:
+        return dg.RunRequest(run_key=run_key, job_name=self.job, run_config=self.run_config, tags=self.tags)
 
 
 def training_run(as_of: date) -> PlannedRun:
