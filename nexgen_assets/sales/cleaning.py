@@ -7,7 +7,6 @@ Text is trimmed; numbers are plain decimals with a point (`12`, `-3.5`), rounded
 3 for units, 4 for money and days.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -118,11 +117,7 @@ def classify(raw: DataFrame, calendar_start: date, overlapping_files: Overlappin
 
     A line is valid where `rule` is null. `calendar_start` is the one that the lines were parsed with.
     """
-    judged = _apply_rules(_typed(raw), calendar_start)
-    days = _contested_days(raw)
-    contested = F.col("day").isin(days) if days else F.lit(False)
-    alone = judged.where(~contested).withColumn("is_duplicate", F.lit(False))
-    return alone.unionByName(_mark_duplicates(judged.where(contested), overlapping_files))
+    return _mark_duplicates(_apply_rules(_typed(raw), calendar_start), overlapping_files)
 
 
 def cleaned(raw: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
@@ -211,17 +206,6 @@ def _apply_rules(typed: DataFrame, calendar_start: date) -> DataFrame:
 def _of_broken(values: list[Column]) -> Column:
     """The value that stands at the place of the broken rule, null if none is broken."""
     return F.coalesce(*(F.when(F.col("broken") == place, value) for place, value in enumerate(values)))
-
-
-def _contested_days(raw: DataFrame) -> list[date]:
-    """Days on which a line can have a duplicate: several files hold lines of it, or lines carry an identity.
-
-    Most days have one file. Asking first is a scan of three narrow columns and saves sorting every line of the others.
-    """
-    has_line_id = F.max(_trimmed("line_id").isNotNull()).alias("has_line_id")
-    files = raw.groupBy("day", "file_key", "file_version").agg(has_line_id).toArrow().to_pylist()
-    count = Counter(row["day"] for row in files)
-    return sorted({row["day"] for row in files if row["has_line_id"] or count[row["day"]] > 1})
 
 
 def _mark_duplicates(judged: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:
