@@ -7,7 +7,7 @@ instance, so that runs, lineage and metadata stand in the UI afterwards.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,11 @@ def plan_days(days: Iterable[date], origins: int, busy: Iterable[date] = ()) -> 
 def plan_everything(days: DayRange, origins: int) -> list[PlannedRun]:
     """A whole history at once: features for all days, an honest model for the last origins, and one for tomorrow."""
     last = days.last(origins)
-    before = PlannedRun(HISTORY, days)
     if last.start == days.start:
-        return [before, training_run(days.end), PlannedRun(DAILY, DayRange(days.end, days.end))]
-    honest = training_run(date.fromordinal(last.start.toordinal() - 1))
-    return [before, honest, PlannedRun(DAILY, last), training_run(days.end)]
+        return [PlannedRun(HISTORY, days), training_run(days.end), PlannedRun(DAILY, DayRange(days.end, days.end))]
+    # the daily run of the last origins builds their features too
+    before = DayRange(days.start, last.start - timedelta(days=1))
+    return [PlannedRun(HISTORY, before), training_run(before.end), PlannedRun(DAILY, last), training_run(days.end)]
 
 
 def busy_days(instance: dg.DagsterInstance) -> set[date]:

@@ -99,7 +99,7 @@ def test_no_run_of_the_whole_spine_is_longer_than_the_origins(changed: list[date
 
 def test_a_whole_history_trains_an_honest_model_before_its_origins_and_a_new_one_after_them() -> None:
     history, honest, spine, tomorrow = plan_everything(days(0, 99), origins=28)
-    assert history == PlannedRun(HISTORY, days(0, 99))
+    assert history == PlannedRun(HISTORY, days(0, 71)), "the other days get their features with their orders"
     assert spine == PlannedRun(DAILY, days(72, 99))
     assert honest == training_run(FIRST + timedelta(days=71)), "the day before the first origin"
     assert tomorrow == training_run(FIRST + timedelta(days=99))
