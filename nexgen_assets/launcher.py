@@ -70,13 +70,17 @@ def plan_days(days: Iterable[date], origins: int, busy: Iterable[date] = ()) -> 
 
 
 def plan_everything(days: DayRange, origins: int) -> list[PlannedRun]:
-    """A whole history at once: features for all days, an honest model for the last origins, and one for tomorrow."""
+    """A whole history at once: features for all days, two models, then forecasts and orders for the last origins.
+
+    One model saw nothing of the last origins, so that their forecasts are honest; the other saw everything and serves
+    the newest. Both come first: made again, the same run finds the same models.
+    """
     last = days.last(origins)
+    models = [training_run(days.end)]
     if last.start == days.start:
-        return [PlannedRun(HISTORY, days), training_run(days.end), PlannedRun(DAILY, DayRange(days.end, days.end))]
-    # the daily run of the last origins builds their features too
-    before = DayRange(days.start, last.start - timedelta(days=1))
-    return [PlannedRun(HISTORY, before), training_run(before.end), PlannedRun(DAILY, last), training_run(days.end)]
+        return [PlannedRun(HISTORY, days), *models, PlannedRun(DAILY, DayRange(days.end, days.end))]
+    models.insert(0, training_run(last.start - timedelta(days=1)))
+    return [PlannedRun(HISTORY, days), *models, PlannedRun(DAILY, last)]
 
 
 def busy_days(instance: dg.DagsterInstance) -> set[date]:

@@ -23,13 +23,15 @@ from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import TABLES, Table
 
-SMALL = ["demo", "--days", "160", "--products", "6", "--locations", "2"]
+SMALL = ["demo", "--days", "260", "--products", "6", "--locations", "2"]
 DAILY = [table for table in TABLES.values() if table.is_daily]
 STAGES = ["raw_sales", "daily_demand", "cleaned_features", "trained_model", "forecasts"]
 
 
 def start(home: Path, *arguments: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "NEXGEN_HOME": str(home), "COLUMNS": "150"}
+    # a newcomer's environment: nothing configured, whatever other tests set for their own servers
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "NEXGEN_", "SPARK_"))}
+    environment = {**kept, "NEXGEN_HOME": str(home), "COLUMNS": "150"}
     command = [sys.executable, "-m", "nexgen_assets", *arguments]
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 

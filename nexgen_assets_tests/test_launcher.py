@@ -97,12 +97,12 @@ def test_no_run_of_the_whole_spine_is_longer_than_the_origins(changed: list[date
     assert all(len(run.days) <= origins for run in plan_days(changed, origins) if run.job == DAILY and run.days)
 
 
-def test_a_whole_history_trains_an_honest_model_before_its_origins_and_a_new_one_after_them() -> None:
-    history, honest, spine, tomorrow = plan_everything(days(0, 99), origins=28)
-    assert history == PlannedRun(HISTORY, days(0, 71)), "the other days get their features with their orders"
+def test_a_whole_history_trains_a_model_that_saw_none_of_its_origins_and_one_for_the_newest() -> None:
+    history, honest, newest, spine = plan_everything(days(0, 99), origins=28)
+    assert history == PlannedRun(HISTORY, days(0, 99))
     assert spine == PlannedRun(DAILY, days(72, 99))
     assert honest == training_run(FIRST + timedelta(days=71)), "the day before the first origin"
-    assert tomorrow == training_run(FIRST + timedelta(days=99))
+    assert newest == training_run(FIRST + timedelta(days=99))
 
 
 def test_a_history_shorter_than_the_origins_is_trained_once_and_ordered_for_its_last_day() -> None:

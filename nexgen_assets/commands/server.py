@@ -80,6 +80,8 @@ def _wait(running: dict[str, subprocess.Popen[bytes]]) -> None:
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    # also where the shell that started us in the background made us deaf to Ctrl-C
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     try:
         while True:
