@@ -97,7 +97,7 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]  # values are validated, not typed
     except ValidationError as error:
         wrong = "; ".join(
-            f"NEXGEN_{'_'.join(str(part) for part in problem['loc']).upper()}={problem['input']!r}: {problem['msg']}"
+            f"NEXGEN_{'_'.join(str(part) for part in problem['loc']).upper()}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         )
         raise SettingsError(f"wrong settings: {wrong}") from None
