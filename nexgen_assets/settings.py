@@ -97,7 +97,11 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]  # values are validated, not typed
     except ValidationError as error:
         wrong = "; ".join(
-            f"NEXGEN_{'_'.join(str(part) for part in problem['loc']).upper()}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+            f"{_variable(problem['loc'])}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         )
         raise SettingsError(f"wrong settings: {wrong}") from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return f"NEXGEN_{'_'.join(str(part) for part in location).upper()}"
