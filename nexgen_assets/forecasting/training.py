@@ -3,8 +3,8 @@
 What belongs here: sampling, fitting, hold-out. What does not: the design matrix (`frame.py`), the measures
 (`evaluation.py`), the model's content (`model.py`).
 
-A model is fitted twice. The first fit sees targets up to 28 days before `as_of`; its errors on those 28 days give the
-scores and the quantiles. The second fit sees everything up to `as_of` and serves.
+A model is fitted twice, on one sample. The first fit sees its targets up to 28 days before `as_of`; its errors on those
+28 days give the scores and the quantiles. The second fit sees everything up to `as_of` and serves.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting import baselines, evaluation
-from nexgen_assets.forecasting.frame import Frame, PlannedPromotions, expand, level_of
+from nexgen_assets.forecasting.frame import EPOCH, Frame, PlannedPromotions, expand, level_of
 from nexgen_assets.forecasting.model import MeanModel, Scores, TrainedModel
 from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles
 from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
@@ -65,12 +65,12 @@ def train(  # noqa: PLR0917
     `rows` is the number of rows a fit samples at most (about). Raises TrainingError without enough history.
     """
     holdout_origin = as_of - timedelta(days=HORIZON_DAYS)
-    judged = _fit(training_frame(features, demand, holdout_origin, rows), planned, country, threads)
+    table = training_frame(features, demand, as_of, rows)
+    judged = _fit(_with_targets_until(table, holdout_origin), planned, country, threads)
     holdout = _holdout(features, demand, holdout_origin)
     means = judged.means(holdout.features, planned, threads)
     level = level_of(holdout.features)
     calibration = calibrate(holdout.uncensored(means), means, level)
-    table = training_frame(features, demand, as_of, rows)
     return TrainedModel(
         mean_model=_fit(table, planned, country, threads),
         training_cutoff=as_of,
@@ -106,6 +106,12 @@ def training_frame(features: DataFrame, demand: DataFrame, as_of: date, rows: in
     return sold.toArrow().sort_by([(name, "ascending") for name in CLEANED_FEATURES.grain])
 
 
+def _with_targets_until(table: pa.Table, last: date) -> pa.Table:
+    """The rows that a training on that day could have had: whether a row is sampled knows nothing of its target."""
+    days, horizons = (table[name].cast(pa.int32()).to_numpy() for name in (DAY, "horizon"))
+    return table.filter(pa.array(days + horizons <= (last - EPOCH).days))
+
+
 def _interest_after_warm_up(origins: DataFrame) -> tuple[date | None, float]:
     """The first origin that knows enough of its past, and the summed interest from it on; (None, 0) without one."""
     daily = origins.groupBy(DAY).agg(F.sum(_interest()).alias("interest")).toArrow().sort_by(DAY)
@@ -134,7 +140,7 @@ def _fit(table: pa.Table, planned: PlannedPromotions, country: str, threads: int
     import xgboost
 
     if not table.num_rows:
-        raise TrainingError("no rows to train on")
+        raise TrainingError(f"no rows to train on: fewer than {WARM_UP_DAYS + HORIZON_DAYS} days of history")
     categories = tuple(sorted({name for name in table["category"].unique().to_pylist() if name is not None}))
     horizons = table["horizon"].to_numpy().astype(np.int64)
     frame = expand(table, np.arange(table.num_rows), horizons, planned, categories, country)

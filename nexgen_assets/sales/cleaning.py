@@ -17,7 +17,16 @@ from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 
 from nexgen_assets.sales.csv_records import NOT_UTF8, RAGGED
 from nexgen_assets.sales.landing import DATE_PATTERN, FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS
-from nexgen_assets.tables import CLEANED_SALES, MONEY, REJECTED_SALES, SALES_FILE_COLUMNS, UNITS, spark_type
+from nexgen_assets.tables import (
+    CLEANED_SALES,
+    DAY,
+    MONEY,
+    RAW_SALES,
+    REJECTED_SALES,
+    SALES_FILE_COLUMNS,
+    UNITS,
+    spark_type,
+)
 
 OverlappingFiles = Literal["merge", "add"]
 
@@ -115,6 +124,7 @@ def rules(calendar_start: date) -> tuple[Rule, ...]:
 def classify(raw: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
     """Lines of raw_sales with `typed_<column>`, `rule`, `column_name`, `value`, `reason` and `is_duplicate`.
 
+    Lazy but for one small query, which finds the days on which files overlap.
     A line is valid where `rule` is null. `calendar_start` is the one that the lines were parsed with.
     """
     return _mark_duplicates(_apply_rules(_typed(raw), calendar_start), overlapping_files)
@@ -197,40 +207,25 @@ def _apply_rules(typed: DataFrame, calendar_start: date) -> DataFrame:
         {
             "rule": _of_broken([F.lit(rule.name) for rule in tried]),
             "column_name": _of_broken([F.lit(rule.column).cast("string") for rule in tried]),
-            "value": _of_broken([F.col(rule.column) if rule.column else F.lit(None) for rule in tried]),
+            "value": _of_broken([F.col(rule.column) if rule.column else F.lit(None).cast("string") for rule in tried]),
             "reason": _of_broken([F.lit(rule.reason) for rule in tried]),
         }
-    ).drop("broken")
+    )
 
 
 def _of_broken(values: list[Column]) -> Column:
     """The value that stands at the place of the broken rule, null if none is broken."""
-    return F.coalesce(*(F.when(F.col("broken") == place, value) for place, value in enumerate(values)))
+    return F.get(F.array(*values), F.col("broken"))
 
 
 def _mark_duplicates(judged: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:
     """Refuse the surplus of lines that several files share; lines that broke a rule take no part.
 
-    In the rank-th copy of a line, the files compete: the one that arrived first keeps it. So a line's count is its
-    maximum over the files. A `line_id` has one copy only, wherever it stands.
+    Few lines are shared, and a line is wide: only the few are sorted, and only by what tells them apart.
     """
-    valid = F.col("rule").isNull()
-    has_line_id = _trimmed("line_id").isNotNull()
-    merges = F.lit(overlapping_files == "merge") | has_line_id
-    copies = judged.withColumn("identity", F.when(valid & merges, _identity()).otherwise(_only_itself())).withColumn(
-        "rank_in_file",
-        F.when(has_line_id, F.lit(1)).otherwise(
-            F.row_number().over(
-                Window.partitionBy("day", "identity", "file_key", "file_version").orderBy("line_number")
-            )
-        ),
-    )
-    competition = Window.partitionBy("day", "identity", "rank_in_file").orderBy(
-        "arrived_at", "file_key", "file_version", "line_number"
-    )
-    first = {f"first_{name}": F.first(name).over(competition) for name in ("file_key", "line_number")}
-    ranked = copies.withColumns({"place": F.row_number().over(competition), **first})
-    is_duplicate = F.col("place") > 1
+    # the small side first: the embedded engine keeps the left side of a join in memory
+    marked = _surplus(_meeting_others(judged), overlapping_files).join(judged, list(RAW_SALES.grain), "right")
+    is_duplicate = F.col("first_file_key").isNotNull()
     reason = F.concat(
         F.lit("already counted from "),
         F.col("first_file_key"),
@@ -238,14 +233,57 @@ def _mark_duplicates(judged: DataFrame, overlapping_files: OverlappingFiles) -> 
         F.col("first_line_number").cast("string"),
         F.lit("; nothing to do"),
     )
-    rule = F.when(has_line_id, F.lit(DUPLICATE_LINE_ID)).otherwise(F.lit(DUPLICATE_OF_OTHER_FILE))
-    return ranked.withColumns(
+    rule = F.when(_has_line_id(), F.lit(DUPLICATE_LINE_ID)).otherwise(F.lit(DUPLICATE_OF_OTHER_FILE))
+    return marked.withColumns(
         {
             "is_duplicate": is_duplicate,
             "rule": F.when(is_duplicate, rule).otherwise(F.col("rule")),
             "reason": F.when(is_duplicate, reason).otherwise(F.col("reason")),
         }
-    ).drop("identity", "rank_in_file", "place", *first)
+    ).drop("first_file_key", "first_line_number")
+
+
+def _meeting_others(judged: DataFrame) -> DataFrame:
+    """The lines that another line could repeat: of a `line_id`, or of a product at a location that two files report."""
+    subject = F.coalesce(_trimmed("line_id"), F.concat(_trimmed("product_id"), _trimmed("location")))
+    lines = judged.withColumn("subject", subject)
+    # asked now: a scan can be pruned by days that are known, and most days are told by one file only
+    days = [row[DAY] for row in _subjects_met_twice(lines).select(DAY).distinct().collect()]
+    on_these_days = lines.where(F.col(DAY).isin(days))
+    return _subjects_met_twice(on_these_days).join(on_these_days, [DAY, "subject"])
+
+
+def _subjects_met_twice(lines: DataFrame) -> DataFrame:
+    file = F.concat_ws(":", "file_version", "file_key")
+    meets = (F.min(file) < F.max(file)) | ((F.count("line_id") > 0) & (F.count("*") > 1))
+    return lines.groupBy(DAY, "subject").agg(meets.alias("meets")).where("meets").select(DAY, "subject")
+
+
+def _surplus(lines: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:
+    """The grain of each line that repeats another, with `first_file_key` and `first_line_number` of the one that stays.
+
+    In the rank-th copy of a line, the files compete: the one that arrived first keeps it. So a line's count is its
+    maximum over the files. A `line_id` has one copy only, wherever it stands.
+    """
+    takes_part = F.col("broken").isNull() & (F.lit(overlapping_files == "merge") | _has_line_id())
+    copies = lines.select(
+        *RAW_SALES.grain,
+        "arrived_at",
+        F.when(takes_part, _identity()).otherwise(_only_itself()).alias("identity"),
+        _has_line_id().alias("has_line_id"),
+    )
+    in_file = Window.partitionBy(DAY, "identity", "file_key", "file_version").orderBy("line_number")
+    ranked = copies.withColumn("rank", F.when(F.col("has_line_id"), F.lit(1)).otherwise(F.row_number().over(in_file)))
+    competition = Window.partitionBy(DAY, "identity", "rank").orderBy(
+        "arrived_at", "file_key", "file_version", "line_number"
+    )
+    first = {f"first_{name}": F.first(name).over(competition) for name in ("file_key", "line_number")}
+    placed = ranked.withColumns({"place": F.row_number().over(competition), **first})
+    return placed.where(F.col("place") > 1).select(*RAW_SALES.grain, *first)
+
+
+def _has_line_id() -> Column:
+    return _trimmed("line_id").isNotNull()
 
 
 def _identity() -> Column:
