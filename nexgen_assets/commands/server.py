@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from rich.console import Console
@@ -30,7 +30,7 @@ def serve(settings: Settings, host: str, port: int, console: Console) -> None:
         "webserver": ["dagster_webserver", "-w", workspace, "-h", host, "-p", str(port)],
         "daemon": ["dagster._daemon", "run", "-w", workspace],
     }
-    with _processes(settings, commands) as running:
+    with _until_interrupted(), _processes(settings, commands) as running:
         console.print(f"Dagster UI  [bold]http://{host}:{port}[/]   (Ctrl-C stops everything)")
         console.print(f"Lake        {access.root} at {access.endpoint or 'AWS'}")
         console.print(f"Logs        {settings.home_path / 'logs'}")
@@ -76,18 +76,23 @@ def _processes(settings: Settings, commands: dict[str, list[str]]) -> Iterator[d
                 process.wait()
 
 
-def _wait(running: dict[str, subprocess.Popen[bytes]]) -> None:
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block, quietly; from before its children start, so that none is left behind."""
+
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     # also where the shell that started us in the background made us deaf to Ctrl-C
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        while True:
-            for name, process in running.items():
-                if process.poll() is not None:
-                    raise RunFailedError(f"the {name} ended with code {process.returncode}: see its log")
-            time.sleep(0.5)
-    except KeyboardInterrupt:
-        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    with suppress(KeyboardInterrupt):
+        yield
+
+
+def _wait(running: dict[str, subprocess.Popen[bytes]]) -> None:
+    while True:
+        for name, process in running.items():
+            if process.poll() is not None:
+                raise RunFailedError(f"the {name} ended with code {process.returncode}: see its log")
+        time.sleep(0.5)

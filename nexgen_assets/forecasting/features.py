@@ -28,8 +28,8 @@ CATEGORY_DAYS = 28
 PRICE_DAYS = 91
 LAST_YEAR_WINDOW = (336, 363)  # ages in days of the 28 days that began 364 days before tomorrow
 SERIES_AT_ONCE = 128
-BATCHES_AT_ONCE = 64
-SERIES_PARTITIONS = 8  # the default of 200 starts 200 Python workers for a handful of series each
+BATCHES_AT_ONCE = 16
+SERIES_PARTITIONS = 4  # the default of 200 starts 200 Python workers for a handful of series each
 THOUSANDTHS = 1_000
 PRICE_SCALE = 10_000
 # the square of a day's units saturates here (300,000 units a day), so that its sum over 91 days fits 64 bits

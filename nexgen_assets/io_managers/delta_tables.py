@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 ROWS_PER_AUDIT = 3_000_000  # bounds the memory of the uniqueness query
-SPARK_WRITERS = 4
+SPARK_WRITERS = 16  # a writer holds its rows until the end: many small ones hold fewer at a time
 # a day is a small file: reading is waiting, so many are opened at once
 SCAN_SETTINGS = {"datafusion.execution.target_partitions": "16"}
 OFFENDERS_SHOWN = 5

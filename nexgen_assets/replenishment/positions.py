@@ -120,7 +120,8 @@ def _join_counts(known: DataFrame, counts: DataFrame, active_days: int) -> DataF
         return F.date_add(told, active_days) > F.col("day")
 
     recent = known.withColumn("count_date", F.when(is_recent(F.col("count_date")), F.col("count_date")))
-    joined = recent.join(counts, [*SERIES, "count_date"], "left")
+    # the small side first: the embedded engine keeps the left side of a join in memory
+    joined = counts.join(recent, [*SERIES, "count_date"], "right")
     return joined.withColumns(
         {
             f"counted_{term}": F.when(

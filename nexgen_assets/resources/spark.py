@@ -73,6 +73,8 @@ def embedded_engine() -> Iterator[str]:
     os.environ.setdefault("RUST_LOG", "error")
     # more partitions than cores: a scan of many small files on S3 is mostly waiting
     os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "8")
+    # our joins name the small side first, the one that is kept in memory; the optimizer guesses, and kept 12.5 M rows
+    os.environ.setdefault("SAIL_OPTIMIZER__ENABLE_JOIN_SWAP", "false")
     from pysail.spark import SparkConnectServer
 
     # the server lives as long as this reference: without it the client would wait minutes on a closed port
