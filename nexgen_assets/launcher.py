@@ -4,6 +4,7 @@ Schedules turn plans into run requests; the command line executes them in its ow
 instance, so that runs, lineage and metadata stand in the UI afterwards.
 """
 
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -110,16 +111,22 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The deployment's Dagster instance, made on first use from the shipped dagster.yaml."""
     folder = dagster_home(settings)
     os.environ["DAGSTER_HOME"] = str(folder)
-    return dg.DagsterInstance.from_config(str(folder))
+    # two processes that create the databases at once leave them with two schema versions, which Dagster never mends
+    with (folder / "init.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        config = folder / "dagster.yaml"
+        if not config.exists():
+            config.write_text(shipped_file("dagster.yaml").read_text())
+        instance = dg.DagsterInstance.from_config(str(folder))
+        instance.get_runs_count()
+        instance.all_instigator_state()
+    return instance
 
 
 def dagster_home(settings: Settings) -> Path:
     """The folder of the instance: one per deployment, because an asset key means one deployment's table."""
     folder = settings.home_path / "dagster" / settings.deployment
     folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "dagster.yaml"
-    if not config.exists():
-        config.write_text(shipped_file("dagster.yaml").read_text())
     return folder
 
 
@@ -134,17 +141,28 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> int:
 
 
 def _process_tags() -> dict[str, str]:
-    return {PID_TAG: f"{os.getpid()}@{psutil.Process().create_time():.2f}", BOOT_TAG: f"{psutil.boot_time():.0f}"}
+    return {PID_TAG: f"{os.getpid()}@{_seconds_after_boot(psutil.Process()):.2f}", BOOT_TAG: _boot()}
 
 
 def _is_alive(tags: Mapping[str, str]) -> bool:
     pid, _, started = tags[PID_TAG].partition("@")
-    if tags.get(BOOT_TAG) != f"{psutil.boot_time():.0f}":
+    if tags.get(BOOT_TAG) != _boot():
         return False
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+        return abs(_seconds_after_boot(psutil.Process(int(pid))) - float(started)) < 1
     except psutil.NoSuchProcess:
         return False
+
+
+def _boot() -> str:
+    """Which start of the machine this is; on Linux an id, because there a clock that is set moves the boot time."""
+    linux = Path("/proc/sys/kernel/random/boot_id")
+    return linux.read_text().strip() if linux.exists() else f"{psutil.boot_time():.0f}"
+
+
+def _seconds_after_boot(process: psutil.Process) -> float:
+    """When it started, on a clock that nobody sets."""
+    return process.create_time() - psutil.boot_time()
 
 
 def execute(

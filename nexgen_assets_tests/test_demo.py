@@ -17,7 +17,7 @@ import pytest
 
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.landing_zone import LandingZone
-from nexgen_assets.launcher import dagster_home
+from nexgen_assets.launcher import open_instance
 from nexgen_assets.resources.embedded_s3 import embedded_s3
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.settings import Settings
@@ -43,9 +43,7 @@ def finish(process: "subprocess.Popen[str]") -> str:
 
 
 def instance_of(home: Path) -> dg.DagsterInstance:
-    folder = dagster_home(Settings(home=home))
-    os.environ["DAGSTER_HOME"] = str(folder)
-    return dg.DagsterInstance.from_config(str(folder))
+    return open_instance(Settings(home=home))
 
 
 def snapshot(home: Path) -> dict[str, pa.Table]:
@@ -187,7 +185,7 @@ def wait_for_stage(home: Path, stage: str, process: "subprocess.Popen[str]") -> 
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, "the demo ended before it could be killed"
-        if (home / "dagster" / "local" / "history").exists() and began(home, stage):
+        if began(home, stage):
             return
         time.sleep(0.2)
     pytest.fail(f"{stage} did not begin")

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date, timedelta
+from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -34,10 +37,10 @@ from nexgen_assets.partitions import DayRange
 from nexgen_assets.settings import Settings
 
 FIRST = date(2024, 1, 1)
-THIS_PROCESS = {
-    PID_TAG: f"{os.getpid()}@{psutil.Process().create_time():.2f}",
-    BOOT_TAG: f"{psutil.boot_time():.0f}",
-}
+STARTED = psutil.Process().create_time() - psutil.boot_time()
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BOOT = BOOT_ID.read_text().strip() if BOOT_ID.exists() else f"{psutil.boot_time():.0f}"
+THIS_PROCESS = {PID_TAG: f"{os.getpid()}@{STARTED:.2f}", BOOT_TAG: BOOT}
 some_days = st.lists(st.integers(0, 120).map(lambda i: FIRST + timedelta(days=i)), max_size=30)
 
 
@@ -240,9 +243,42 @@ def test_a_killed_run_is_failed_at_the_next_start_and_frees_what_it_held(
 # ---- the instance
 
 
-def test_deployments_of_one_home_keep_apart_and_an_edited_configuration_stays(deployment: Settings) -> None:
-    home = dagster_home(deployment)
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    assert dagster_home(deployment) == home
-    assert (home / "dagster.yaml").read_text() == "telemetry: {enabled: false}\n"
-    assert dagster_home(deployment.model_copy(update={"deployment": "other"})) != home
+def test_deployments_of_one_home_keep_apart(deployment: Settings) -> None:
+    assert dagster_home(deployment.model_copy(update={"deployment": "other"})) != dagster_home(deployment)
+
+
+def test_an_edited_configuration_stays(deployment: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    config = dagster_home(deployment) / "dagster.yaml"
+    config.write_text("telemetry: {enabled: false}\n")
+    with open_instance(deployment):
+        assert config.read_text() == "telemetry: {enabled: false}\n"
+
+
+OPENED = """
+from nexgen_assets.launcher import open_instance
+from nexgen_assets.settings import load_settings
+
+with open_instance(load_settings()) as instance:
+    print(instance.get_runs_count(), len(instance.all_instigator_state()))
+"""
+
+
+def test_processes_that_open_a_new_home_at_once_all_can_use_it(
+    deployment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("deployment", "deployment_id", "home", "bucket", "s3_endpoint"):
+        monkeypatch.setenv(f"NEXGEN_{name.upper()}", str(getattr(deployment, name)))
+    command = [sys.executable, "-W", "error::UserWarning", "-c", OPENED]
+    started = [
+        subprocess.Popen(
+            command, cwd=launcher.PACKAGE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for process in started:
+        told, errors = process.communicate(timeout=120)
+        assert (process.returncode, told) == (0, "0 0\n"), errors
+    for database in (dagster_home(deployment) / "history").rglob("*.db"):
+        with closing(sqlite3.connect(database)) as connection:
+            assert len(connection.execute("SELECT version_num FROM alembic_version").fetchall()) == 1, database

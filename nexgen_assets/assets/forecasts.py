@@ -1,8 +1,6 @@
 """From features to forecasts: mean and quantiles of the next 28 days, for each origin."""
 
 from collections.abc import Iterator
-from datetime import date
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -10,8 +8,8 @@ import pyarrow as pa
 
 from nexgen_assets.assets.common import daily_table
 from nexgen_assets.io_managers.delta_tables import TableReader
-from nexgen_assets.resources.lake import LakeResource, S3Access
-from nexgen_assets.resources.registry import ModelRegistry
+from nexgen_assets.resources.lake import LakeResource
+from nexgen_assets.resources.registry import Champions
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import FORECASTS
 
@@ -21,26 +19,6 @@ if TYPE_CHECKING:
 
 GROUP = "forecasts"
 SERIES_AT_ONCE = 20_000
-
-
-class Champions:
-    """The model that serves an origin: the newest champion that had not seen anything later."""
-
-    def __init__(self, access: S3Access) -> None:
-        self._registry = ModelRegistry(access)
-        self._load = lru_cache(maxsize=2)(self._read)
-
-    def serving(self, origin: date) -> "tuple[str, TrainedModel] | None":
-        champion = self._registry.champion_for(origin)
-        return None if champion is None else (champion.version, self._load(champion.version))
-
-    def version(self, version: str) -> "TrainedModel":
-        return self._load(version)
-
-    def _read(self, version: str) -> "TrainedModel":
-        from nexgen_assets.forecasting.model import TrainedModel
-
-        return TrainedModel.from_files(self._registry.load(version))
 
 
 def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:

@@ -26,7 +26,7 @@ def forecast_rows(features: pa.Table, means: Reals, quantiles: Mapping[str, Real
     columns["model_version"] = pa.repeat(pa.scalar(model_version), len(origin))
     schema = FORECASTS.arrow_schema
     arrays = [_cast(columns[field.name], field.type) for field in schema]
-    return pa.Table.from_arrays(arrays, names=schema.names)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _cast(values: Any, arrow_type: pa.DataType) -> pa.Array | pa.ChunkedArray:

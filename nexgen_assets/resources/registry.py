@@ -7,13 +7,19 @@ compare-and-swap: a promotion is atomic.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from nexgen_assets.resources.lake import S3Access
+
+if TYPE_CHECKING:
+    from nexgen_assets.forecasting.model import TrainedModel
+    from nexgen_assets.forecasting.quantiles import Calibration
 
 CHAMPION = "champion"
 _ALIASES = "aliases.json"
@@ -133,6 +139,35 @@ class ModelRegistry:
         except FileNotFoundError:
             return False
         return True
+
+
+class Champions:
+    """Champions as models: who serves an origin, and what a forecast's model knew of its errors."""
+
+    def __init__(self, access: S3Access) -> None:
+        self._registry = ModelRegistry(access)
+        self._load = lru_cache(maxsize=2)(self._read)
+
+    def serving(self, origin: date) -> "tuple[str, TrainedModel] | None":
+        """Version and content of the newest champion that had not seen anything later; None without one."""
+        champion = self._registry.champion_for(origin)
+        return None if champion is None else (champion.version, self._load(champion.version))
+
+    def calibration_of(self, versions: Sequence[str]) -> "Calibration | None":
+        """The calibration of the one model that made a day's forecasts, None for the seasonal naive.
+
+        Raises ValueError if several made them.
+        """
+        from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE
+
+        if len(versions) > 1:
+            raise ValueError(f"forecasts of one day by several models ({', '.join(versions)}): rebuild that day")
+        return self._load(versions[0]).calibration if versions and versions[0] != SEASONAL_NAIVE else None
+
+    def _read(self, version: str) -> "TrainedModel":
+        from nexgen_assets.forecasting.model import TrainedModel
+
+        return TrainedModel.from_files(self._registry.load(version))
 
 
 def _content_hash(files: dict[str, bytes]) -> str:
