@@ -301,7 +301,7 @@ class DeltaTables:
     # ---- audit
 
     def _audit(self, table: Table, stage: _Stage, start: date, end: date) -> None:
-        """Every day inside the range, the grain unique, no value missing or too small."""
+        """Every day inside the range, the grain unique, no value missing, too small or not a number."""
         if stage.has_rows_without_day:
             raise ContractError(f"{table.name}: rows without a {DAY}")
         rows = stage.rows_per_day()
@@ -333,6 +333,10 @@ class DeltaTables:
             for c in table.columns
             if c.minimum is not None and not _at_least(c.name, c.minimum, stats)
         ]
+        # one look at all real numbers: statistics leave NaN out
+        reals = [_not_finite(c.name) for c in table.columns if pa.types.is_floating(c.type)]
+        if reals and _scalar(query, f"SELECT count(*) FROM stage WHERE {' OR '.join(reals)}"):  # noqa: S608
+            broken += reals
         for rule in broken:
             if found := _scalar(query, f"SELECT count(*) FROM stage WHERE {rule}"):  # noqa: S608
                 key = ", ".join(f'"{name}"' for name in table.grain)
@@ -351,6 +355,8 @@ def _check_rows(table: Table, rows: pa.Table) -> None:
         values = rows.column(column.name)
         if not column.nullable and values.null_count:
             raise ContractError(f'{table.name}: {values.null_count} rows with "{column.name}" IS NULL')
+        if pa.types.is_floating(column.type) and pc.all(pc.is_finite(values)).as_py() is False:  # pyright: ignore[reportAttributeAccessIssue]
+            raise ContractError(f"{table.name}: {_not_finite(column.name)}")
         if column.minimum is None:
             continue
         smallest = pc.min(values).as_py()  # pyright: ignore[reportAttributeAccessIssue]
@@ -392,6 +398,11 @@ def _no_nulls(name: str, stats: list[dict[str, Any]]) -> bool:
 def _at_least(name: str, minimum: float, stats: list[dict[str, Any]]) -> bool:
     found = [entry.get("minValues", {}).get(name) for entry in stats]
     return all(isinstance(value, (int, float)) and value >= minimum for value in found)
+
+
+def _not_finite(name: str) -> str:
+    """True for NaN and the infinities only: subtracted from themselves they are no number."""
+    return f'isnan("{name}" - "{name}")'
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:

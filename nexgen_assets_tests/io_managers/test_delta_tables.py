@@ -3,6 +3,7 @@
 Arrow writes run against S3 in memory, Spark writes against the real server. The oracle of reads is delta-rs on its own.
 """
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ PLANS = Table(
     (
         Column("product_id", TEXT, "Product", nullable=False),
         Column("units", WHOLE, "Units", minimum=0),
+        Column("weight", REAL32, "Weight"),
         Column("note", TEXT, "Note"),
     ),
     is_daily=False,
@@ -226,6 +228,8 @@ REFUSED = {
     "no units": (frame(sale(DAYS[1]), sale(DAYS[1], "02", None)), r'1 rows with "units" IS NULL.*02'),
     "a decimal below its minimum": (frame(sale(DAYS[1], units="-0.001")), r'"units" < 0'),
     "a count below its minimum": (frame(sale(DAYS[1], lines=0)), r'"lines" < 1'),
+    "no number": (frame(sale(DAYS[1], mean=math.nan)), r'1 rows with isnan\("mean".*01'),
+    "an infinite number": (frame(sale(DAYS[1], mean=-math.inf)), r'1 rows with isnan\("mean".*01'),
     "a column too few": (frame(sale(DAYS[1])).drop_columns(["mean"]), r"missing \['mean'\]"),
     "a column too many": (frame(sale(DAYS[1])).append_column("extra", pa.array([1])), r"contract \['extra'\]"),
     "text for numbers": (
@@ -250,7 +254,8 @@ def test_refused_before_anything_is_public(case: str, tables: DeltaTables) -> No
 
 
 @pytest.mark.parametrize(
-    "case", ["a row of another day", "two rows of one grain", "no units", "a count below its minimum"]
+    "case",
+    ["a row of another day", "two rows of one grain", "no units", "a count below its minimum", "an infinite number"],
 )
 def test_refused_from_spark_too(case: str, spark: SparkSession, access: S3Access) -> None:
     wrong, message = REFUSED[case]
@@ -280,7 +285,7 @@ def test_an_audit_in_parts_sees_a_duplicate_in_any_part(tables: DeltaTables, mon
 
 
 def plans(**columns: list[Any]) -> pa.Table:
-    values = {"product_id": ["01", "02"], "units": [1, None], "note": [None, "x"]} | columns
+    values = {"product_id": ["01", "02"], "units": [1, None], "weight": [0.5, None], "note": [None, "x"]} | columns
     return pa.table(values, schema=pa.schema([(c.name, c.type) for c in PLANS.columns]))
 
 
@@ -296,10 +301,11 @@ def test_a_small_table_is_replaced_as_a_whole(tables: DeltaTables) -> None:
         (plans(product_id=["01", "01"]), "share one product_id"),
         (plans(product_id=["01", None]), '"product_id" IS NULL'),
         (plans(units=[1, -1]), '"units" < 0'),
+        (plans(weight=[None, math.nan]), r'isnan\("weight"'),
         (plans().drop_columns(["note"]), "missing"),
         (plans().set_column(1, "units", pa.array(["1", "2"])), "units is string, not int64"),
     ],
-    ids=["duplicate", "null", "below minimum", "column", "type"],
+    ids=["duplicate", "null", "below minimum", "no number", "column", "type"],
 )
 def test_a_small_table_is_held_to_its_contract_too(wrong: pa.Table, message: str, tables: DeltaTables) -> None:
     tables.replace_all(PLANS, plans())
