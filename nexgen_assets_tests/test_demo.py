@@ -25,7 +25,15 @@ from nexgen_assets.tables import TABLES, Table
 
 SMALL = ["demo", "--days", "260", "--products", "6", "--locations", "2"]
 DAILY = [table for table in TABLES.values() if table.is_daily]
-STAGES = ["raw_sales", "daily_demand", "cleaned_features", "trained_model", "forecasts"]
+STAGES = [
+    "landing_files",
+    "raw_sales",
+    "daily_demand",
+    "cleaned_features",
+    "trained_model",
+    "forecasts",
+    "reorder_recommendations",
+]
 
 
 def start(home: Path, *arguments: str) -> "subprocess.Popen[str]":

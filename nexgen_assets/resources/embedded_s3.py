@@ -5,7 +5,8 @@ and tables; whoever uses the server speaks S3 to it as to any other. Other users
 internal ports on loopback: on a shared machine, use a real S3 service.
 
 Below the home folder: `s3/data` (the objects), `s3/credentials.json`, `s3/state.json` (the last server: its
-process and ports), `s3/lock` (held while starting and stopping), what the server is started with, and `logs/s3.log`.
+process and ports), `s3/lock` (held while starting and stopping), `s3/users` (held in common by all who use the server:
+whoever lets go of it last stops the server), what the server is started with, and `logs/s3.log`.
 """
 
 import fcntl
@@ -79,40 +80,58 @@ class _Ports:
 def start_embedded_s3(home: Path) -> S3Server:
     """The server of this home folder: the one that runs already, if it answers, otherwise a new one.
 
-    It outlives this process: whoever starts it stops it, with `stop_embedded_s3`. Safe to call from several processes
-    at once. Raises EmbeddedS3Error.
+    It outlives this process, until somebody calls `stop_embedded_s3` or the last block of `embedded_s3` ends. Safe to
+    call from several processes at once. Raises EmbeddedS3Error.
     """
-    return _start_or_reuse(home)[0]
+    with _locked(home):
+        return _start_or_reuse(home)
 
 
 def stop_embedded_s3(home: Path) -> None:
-    """Stop the server of this home folder, whoever started it; nothing happens where none runs. Its data stays."""
+    """Stop the server of this home folder, whoever started or uses it; nothing happens where none runs.
+
+    Its data stays.
+    """
     with _locked(home):
         _stop_all(_servers_on(_data(home)))
 
 
 @contextmanager
 def embedded_s3(home: Path) -> Iterator[S3Server]:
-    """The server of this home folder for the time of a block; one that ran before keeps running after it."""
-    server, is_started_here = _start_or_reuse(home)
+    """The server of this home folder for the time of a block; of all blocks, in all processes, the last stops it."""
+    with _locked(home):
+        server = _start_or_reuse(home)
+        users = _users_file(home).open("w")
+        # never waits: it is held alone only for a moment, by who holds the other lock
+        fcntl.flock(users, fcntl.LOCK_SH)
     try:
         yield server
     finally:
-        if is_started_here:
-            stop_embedded_s3(home)
+        with _locked(home):
+            users.close()
+            if not _is_used(home):
+                _stop_all(_servers_on(_data(home)))
 
 
-def _start_or_reuse(home: Path) -> tuple[S3Server, bool]:
-    """The server, and whether this call started it."""
-    with _locked(home):
-        access_key, secret_key = _credentials(home)
-        running = _servers_on(_data(home))
-        noted = _noted_server(home, access_key, secret_key)
-        if noted and noted.pid in {process.pid for process in running} and _answers_within(noted, REUSE_SECONDS):
-            return noted, False
-        # a server that does not answer, or that its starter could not note before it died, would hold the data
-        _stop_all(running)
-        return _start(home, access_key, secret_key), True
+def _is_used(home: Path) -> bool:
+    """Whether a block holds the server; the system lets go for a process that was killed."""
+    with _users_file(home).open("w") as users:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _start_or_reuse(home: Path) -> S3Server:
+    access_key, secret_key = _credentials(home)
+    running = _servers_on(_data(home))
+    noted = _noted_server(home, access_key, secret_key)
+    if noted and noted.pid in {process.pid for process in running} and _answers_within(noted, REUSE_SECONDS):
+        return noted
+    # a server that does not answer, or that its starter could not note before it died, would hold the data
+    _stop_all(running)
+    return _start(home, access_key, secret_key)
 
 
 def _start(home: Path, access_key: str, secret_key: str) -> S3Server:
@@ -376,6 +395,10 @@ def _options_file(home: Path) -> Path:
 
 def _state_file(home: Path) -> Path:
     return _folder(home) / "state.json"
+
+
+def _users_file(home: Path) -> Path:
+    return _folder(home) / "users"
 
 
 def _log_file(home: Path) -> Path:

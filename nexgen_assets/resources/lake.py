@@ -194,7 +194,7 @@ def _embedded_access(settings: Settings) -> S3Access:
 
     from nexgen_assets.resources.embedded_s3 import embedded_s3
 
-    # the server outlives this call and not this process: it is stopped at exit if this process started it
+    # the server outlives this call and not its users: whichever process ends last stops it
     running = ExitStack()
     server = running.enter_context(embedded_s3(settings.home_path))
     atexit.register(running.close)

@@ -1,4 +1,4 @@
-"""The embedded S3 server, with the real binary: it keeps data, guards it, and nobody stops what he did not start."""
+"""The embedded S3 server, with the real binary: it keeps data, guards it, and the last user stops it."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ def put(server: S3Server, key: str, body: bytes) -> None:
 def get(server: S3Server, key: str) -> bytes:
     with client(server) as s3, s3.get_object(Bucket="shop", Key=key)["Body"] as body:
         return body.read()
+
+
+def get_put(server: S3Server) -> bytes:
+    put(server, "note", b"still there")
+    return get(server, "note")
 
 
 def is_running(pid: int) -> bool:
@@ -119,7 +124,7 @@ def test_a_second_start_gives_the_same_server(server: S3Server, shared_home: Pat
     assert start_embedded_s3(shared_home) == server
 
 
-def test_a_block_does_not_stop_a_server_that_ran_before(server: S3Server, shared_home: Path) -> None:
+def test_a_block_does_not_stop_a_server_that_another_uses(server: S3Server, shared_home: Path) -> None:
     with embedded_s3(shared_home) as again:
         assert again.pid == server.pid
     assert is_running(server.pid)
@@ -129,6 +134,45 @@ def test_a_block_stops_the_server_it_started(home: Path) -> None:
     with embedded_s3(home) as started:
         assert is_running(started.pid)
     assert not is_running(started.pid)
+
+
+USER = """
+import sys
+from pathlib import Path
+from nexgen_assets.resources.embedded_s3 import embedded_s3
+
+with embedded_s3(Path(sys.argv[1])) as server:
+    print(server.pid, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextmanager
+def another_user(home: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """A process that uses the server until it reads a line, and the id of the server it uses."""
+    command = [sys.executable, "-c", USER, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as user:
+        assert user.stdout
+        yield user, int(user.stdout.readline())
+
+
+def test_the_server_stays_for_who_still_uses_it_when_its_starter_ends(home: Path) -> None:
+    with another_user(home) as (starter, pid):
+        with embedded_s3(home) as server:
+            assert server.pid == pid
+            starter.communicate("end\n", timeout=30)
+            assert get_put(server) == b"still there"
+        assert not is_running(pid), "the last user stops it"
+
+
+def test_the_server_of_a_killed_starter_is_stopped_by_its_last_user(home: Path) -> None:
+    with another_user(home) as (starter, pid):
+        starter.kill()
+        starter.wait(5)
+        assert is_running(pid)
+    with embedded_s3(home) as server:
+        assert server.pid == pid
+    assert not is_running(pid)
 
 
 def test_stopping_where_none_runs_does_nothing(tmp_path: Path) -> None:
