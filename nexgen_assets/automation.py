@@ -1,13 +1,35 @@
-"""Jobs and schedules: what runs together, and when."""
+"""Jobs, schedules and the sensor of the landing zone: what runs together, and when.
+
+Whoever starts runs of the spine asks `backlog.py` what is needed; nothing here decides it anew.
+"""
+
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from nexgen_assets.launcher import DAILY, HISTORY, INGEST, TRAINING, busy_days, plan_days, training_run
+from nexgen_assets.backlog import affected_ranges, next_run, take_stock
+from nexgen_assets.landing_zone import LandingZone, last_change
+from nexgen_assets.launcher import (
+    DAILY,
+    HISTORY,
+    INGEST,
+    TRAINING,
+    PlannedRun,
+    busy_days,
+    fail_dead_runs,
+    plan_days,
+    training_run,
+)
 from nexgen_assets.partitions import DayRange
+from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.settings import Settings
 
-CATCH_UP_DAYS = 28
+SENSOR_SECONDS = 30
+# `dagster.yaml` lets one run with this tag run at a time, in the order of their requests
+ONE_AT_A_TIME = {"nexgen/spine": "days"}
+# finished; every other status of a run means that it may still read and write
+_ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
 SPINE_TO_ORDERS = ("inventory_positions", "forecasts", "reorder_recommendations")
 
@@ -23,11 +45,13 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
             HISTORY,
             dg.AssetSelection.assets(*SPINE_TO_FEATURES),
             description="Sales to features for a range of days.",
+            tags=ONE_AT_A_TIME,
         ),
         dg.define_asset_job(
             DAILY,
             dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS),
             description="A day from landed sales to orders: the spine without training.",
+            tags=ONE_AT_A_TIME,
         ),
         dg.define_asset_job(
             TRAINING,
@@ -55,17 +79,20 @@ def schedules(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg
         execution_timezone=settings.timezone,
         job_name=DAILY,
         default_status=status,
-        description="03:15: yesterday, and any day of the last four weeks that was missed, as few runs.",
+        description="03:15: yesterday, and any recent day that was missed or has changed, as few runs.",
     )
     def daily_orders(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
         yesterday = settings.last_complete_day(context.scheduled_execution_time)
-        window = DayRange(yesterday, yesterday).preceded_by(min(CATCH_UP_DAYS, settings.origins) - 1)
-        done = context.instance.get_materialized_partitions(dg.AssetKey("reorder_recommendations"))
-        known = set(days.get_partition_keys())
+        window = DayRange(yesterday, yesterday).preceded_by(min(settings.catch_up_days, settings.origins) - 1)
+        backlog = take_stock(context.instance, LandingZone(open_lake(settings), settings).manifest())
         # days before the first order are history, which nobody asked this schedule to build
-        begun = min((day for day in window if day.isoformat() in done), default=yesterday)
-        missing = [day for day in window if day >= begun and day.isoformat() not in done and day.isoformat() in known]
-        runs = plan_days(missing, settings.origins, busy_days(context.instance))
+        begun = min((day for day in window if day in backlog.orders), default=yesterday)
+        needed = {day for day in window if day >= begun and day not in backlog.orders}
+        needed |= backlog.days_without_orders(settings.origins)
+        for affected in affected_ranges(backlog.stale_days(), settings.reach_days, backlog.newest_day or yesterday):
+            needed |= set(affected)
+        known = {day for day in needed if days.has_partition_key(day.isoformat())}
+        runs = plan_days(known, settings.origins, busy_days(context.instance))
         # Dagster wants a key, new within the tick, of each of several requests
         return [run.request(run_key=f"{run.job} {run.label}") for run in runs]
 
@@ -80,3 +107,47 @@ def schedules(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg
         return training_run(settings.last_complete_day(context.scheduled_execution_time)).request()
 
     return [nightly_ingest, daily_orders, weekly_training]
+
+
+def landing_sensor(settings: Settings, known_jobs: list[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
+    """Watches the landing zone: registers what has landed, then builds what it changed, one run at a time."""
+
+    @dg.sensor(
+        name="landing_zone",
+        jobs=[job for job in known_jobs if job.name in (INGEST, HISTORY, DAILY)],
+        minimum_interval_seconds=SENSOR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Registers landed files, then rebuilds the days they change and those that look back on them.",
+    )
+    def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        return look_at_landing_zone(context, settings)
+
+    return watch
+
+
+def look_at_landing_zone(
+    context: dg.SensorEvaluationContext, settings: Settings, now: datetime | None = None
+) -> dg.SensorResult | dg.SkipReason:
+    """One tick. Its cursor holds the state of the manifest that was found to be built in full."""
+    fail_dead_runs(context.instance)
+    if busy := _unfinished(context.instance):
+        return dg.SkipReason(f"waiting for run {busy.run_id} of job {busy.job_name}: what it builds may be enough")
+    zone = LandingZone(open_lake(settings), settings)
+    if waiting := zone.waiting():
+        if not waiting.is_quiet(now or datetime.now(UTC), settings.landing_quiet_seconds):
+            return dg.SkipReason(f"{len(waiting.files):,} files are landing: waiting until it is quiet")
+        return dg.SensorResult([PlannedRun(INGEST).request(run_key=f"{INGEST} {waiting.digest}")])
+    manifest = zone.manifest()
+    state = str(last_change(manifest))
+    if context.cursor == state:
+        return dg.SkipReason("nothing has landed since everything was built")
+    needed = next_run(take_stock(context.instance, manifest), settings.origins, settings.reach_days)
+    if needed is None:
+        return dg.SensorResult(cursor=state, skip_reason=dg.SkipReason("everything that has landed is built"))
+    # the key names the cause: a run that failed is not started again for the same change
+    return dg.SensorResult([needed.request(run_key=f"{needed.job} {needed.label} after {state}")])
+
+
+def _unfinished(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    waiting = [status for status in dg.DagsterRunStatus if status not in _ENDED]
+    return next(iter(instance.get_runs(dg.RunsFilter(statuses=waiting), limit=1)), None)

@@ -11,7 +11,7 @@ from nexgen_assets.assets.forecasts import forecast_assets
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
-from nexgen_assets.automation import jobs, schedules
+from nexgen_assets.automation import jobs, landing_sensor, schedules
 from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.models import ModelIOManager
 from nexgen_assets.partitions import daily_partitions
@@ -47,11 +47,12 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
 
 def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The deployment that `settings` describe; `overrides` replaces resources by key, for tests."""
-    days = daily_partitions(settings)
+    days, known_jobs = daily_partitions(settings), jobs()
     return dg.Definitions(
         assets=build_assets(settings, days),
-        jobs=jobs(),
+        jobs=known_jobs,
         schedules=schedules(settings, days),
+        sensors=[landing_sensor(settings, known_jobs)],
         resources={**build_resources(settings), **(overrides or {})},
         # one process for all steps of a run: a process per step would cost three seconds of imports each
         executor=dg.in_process_executor,

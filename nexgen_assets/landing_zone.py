@@ -2,21 +2,22 @@
 
     landing/sales/...  landing/inventory/...  landing/calendar/...
 
-A file is known by its key and its version (the ETag of its content). The manifest, table `landing_files`, says which
+A file is known by its key and its version (the hash of its content). The manifest, table `landing_files`, says which
 days each version touches; a rebuild of a day reads the current version of every file mapped to it. What belongs here:
-finding, registering and reading files. What a line means is decided in `sales/`.
+finding, registering and reading files. What a line means is decided in `sales/`; which runs a change needs, in
+`backlog.py`.
 """
 
-# pyright: reportAttributeAccessIssue=false
-# pyarrow makes its compute functions at run time, so a type checker does not see them
-
-from collections.abc import Iterator
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from io import BytesIO
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +33,16 @@ from nexgen_assets.tables import CALENDAR, DAY, INVENTORY_COUNTS, LANDING_FILES,
 
 KINDS = ("sales", "inventory", "calendar")
 CURRENT, SUPERSEDED, DELETED, REFUSED = "current", "superseded", "deleted", "refused"
+PRESENT = (CURRENT, REFUSED)
+
+FILES_AT_ONCE = 2_000  # a run that is killed loses no more than these
+_HASH_DIGITS = 32
+_IN_MEMORY_BYTES = 8_000_000
+_CHUNK_BYTES = 4_000_000
+_LARGE_FILE_BYTES = 50_000_000
+
+Row = dict[str, Any]
+Tell = Callable[[str], None]
 
 
 class LandingZoneError(RuntimeError):
@@ -39,29 +50,60 @@ class LandingZoneError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class FoundFile:
+    """An object below `landing/`."""
+
+    key: str
+    kind: str
+    etag: str
+    bytes: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What the manifest does not know yet: new or changed objects, and keys that are gone."""
+
+    files: list[FoundFile]
+    gone: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.gone)
+
+    @property
+    def digest(self) -> str:
+        """Equal for the same changes, whoever asks."""
+        told = [*(f"{file.key} {file.etag}" for file in self.files), *self.gone]
+        return hashlib.sha256("\n".join(sorted(told)).encode()).hexdigest()[:_HASH_DIGITS]
+
+    def is_quiet(self, now: datetime, seconds: float) -> bool:
+        """Whether nothing has landed for so long, or somebody has waited ten times as long already."""
+        ages = [(now - file.modified_at).total_seconds() for file in self.files]
+        return not ages or min(ages) >= seconds or max(ages) >= 10 * seconds
+
+
+@dataclass(frozen=True)
 class Registration:
-    """The manifest after looking at the landing zone, and the days whose sales files changed."""
+    """The manifest after looking at the landing zone, and what was new."""
 
     manifest: pa.Table
     changed_days: list[date]
     new_files: int
     refused: dict[str, str]
+    still_waiting: int
 
 
-@dataclass(frozen=True)
-class _Found:
-    key: str
-    kind: str
-    version: str
-    bytes: int
+def _silent(_text: str) -> None:
+    pass
 
 
 class LandingZone:
-    """Files below `landing/` of one deployment."""
+    """Files below `landing/` of one deployment; `tell` gets a line of progress now and then."""
 
-    def __init__(self, access: S3Access, settings: Settings) -> None:
+    def __init__(self, access: S3Access, settings: Settings, tell: Tell = _silent) -> None:
         self._access = access
         self._settings = settings
+        self._tell = tell
         self._store = access.store("landing")
         self._tables = DeltaTables(access)
 
@@ -77,90 +119,125 @@ class LandingZone:
 
     # ---- register
 
-    def manifest(self) -> list[dict[str, Any]]:
+    def manifest(self) -> list[Row]:
         return self._tables.read(LANDING_FILES).to_pylist()
 
-    def register(self, now: datetime | None = None) -> Registration:
+    def waiting(self) -> Waiting:
+        """What a registration would look at now."""
+        return self._waiting(_present(self.manifest()))
+
+    def register(self, now: datetime | None = None, at_most: int = FILES_AT_ONCE) -> Registration:
         """Compare the landing zone with the manifest: parse new versions, mark replaced and deleted ones.
 
-        The returned manifest is not stored here: the asset `landing_files` does, in one commit.
+        Looks at `at_most` new files; the next call goes on. The returned manifest is not stored here: the asset
+        `landing_files` does, in one commit.
         """
-        known = {(row["file_key"], row["file_version"]): row for row in self.manifest()}
-        found = {(file.key, file.version): file for file in self._list()}
-        present = {file.key for file in found.values()}
-        rows = [
-            self._still(row, found=identity in found, replaced=row["file_key"] in present)
-            for identity, row in known.items()
-        ]
-        new = [
-            self._describe(file, now or datetime.now(UTC)) for identity, file in found.items() if identity not in known
-        ]
-        gone = [row for row in rows if row["status"] != known[row["file_key"], row["file_version"]]["status"]]
-        changed = {day for row in (*new, *gone) if row["kind"] == "sales" for day in row["days"]}
+        rows = {(row["file_key"], row["file_version"]): row for row in self.manifest()}
+        present = _present(rows.values())
+        waiting = self._waiting(present)
+        moment = _after(now or datetime.now(UTC), rows.values())
+        changed: dict[tuple[str, str], Row] = {}
+
+        def change(row: Row, **news: Any) -> None:
+            identity = (row["file_key"], row["file_version"])
+            changed[identity] = rows[identity] = row | news
+
+        for key in waiting.gone:
+            change(present[key], status=DELETED, changed_at=moment)
+        for place, file in enumerate(islice(waiting.files, at_most), start=1):
+            self._tell_place(place, len(waiting.files), file)
+            row, before = self._describe(file, rows, moment), present.get(file.key)
+            if before and before["file_version"] == row["file_version"]:
+                # the same content, stored anew: nothing that a table holds has changed
+                rows[file.key, row["file_version"]] = before | {"etag": file.etag}
+                continue
+            if before:
+                change(before, status=SUPERSEDED, changed_at=moment)
+            change(row)
         return Registration(
-            manifest=pa.Table.from_pylist(
-                sorted((*rows, *new), key=lambda row: (row["file_key"], row["arrived_at"], row["file_version"])),
-                schema=LANDING_FILES.arrow_schema,
-            ),
-            changed_days=sorted(changed),
-            new_files=len(new),
-            refused={row["file_key"]: row["problem"] for row in new if row["status"] == REFUSED},
+            manifest=_manifest(rows.values()),
+            changed_days=sorted({day for row in changed.values() for day in row["days"]}),
+            new_files=sum(row["status"] in PRESENT for row in changed.values()),
+            refused={row["file_key"]: row["problem"] for row in changed.values() if row["status"] == REFUSED},
+            still_waiting=max(0, len(waiting.files) - at_most),
         )
 
-    def _still(self, row: dict[str, Any], *, found: bool, replaced: bool) -> dict[str, Any]:
-        """A known version's row: back to current if its content is there (again), else superseded or deleted."""
-        if row["status"] == REFUSED:
-            return row
-        return {**row, "status": CURRENT if found else SUPERSEDED if replaced else DELETED}
+    def _waiting(self, present: dict[str, Row]) -> Waiting:
+        found = {file.key: file for file in self._list()}
+        new = [file for key, file in found.items() if key not in present or present[key]["etag"] != file.etag]
+        return Waiting(sorted(new, key=lambda file: file.key), sorted(set(present) - set(found)))
 
-    def _list(self) -> Iterator[_Found]:
+    def _list(self) -> Iterator[FoundFile]:
         import obstore
 
         for kind in KINDS:
             for batch in obstore.list(self._store, f"{kind}/"):
                 for item in batch:
                     if item["size"]:
-                        yield _Found(item["path"], kind, str(item["e_tag"]).strip('"'), item["size"])
+                        etag = str(item["e_tag"]).strip('"')
+                        yield FoundFile(item["path"], kind, etag, item["size"], item["last_modified"])
 
-    def _describe(self, file: _Found, now: datetime) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "file_key": file.key,
-            "file_version": file.version,
-            "kind": file.kind,
-            "arrived_at": now,
-            "bytes": file.bytes,
-            "lines": 0,
-            "days": [],
-            "unknown_columns": [],
-            "status": CURRENT,
-            "problem": None,
-        }
-        landed = LandingFile(file.key, file.version, now)
-        try:
-            if file.kind == "sales":
-                parsed = self._parse_sales(landed)
-                return row | {
-                    "lines": parsed.lines.num_rows,
-                    "days": parsed.days,
-                    "unknown_columns": parsed.unknown_columns,
-                }
-            return row | {"lines": self._parse_master_data(file.kind, landed).num_rows}
-        except LandingFileError as problem:
-            return row | {"status": REFUSED, "problem": str(problem)}
+    def _tell_place(self, place: int, of: int, file: FoundFile) -> None:
+        if file.bytes >= _LARGE_FILE_BYTES or place == 1 or place % 500 == 0:
+            self._tell(f"{place:,} of {of:,}: {file.key}, {file.bytes / 1e6:,.1f} MB")
+
+    def _describe(self, file: FoundFile, rows: dict[tuple[str, str], Row], now: datetime) -> Row:
+        """The manifest's row of a file's present content; a version that was there before is not read again."""
+        with _content(self._access, file.key, file.etag) as (content, version):
+            news = {"etag": file.etag, "changed_at": now}
+            if known := rows.get((file.key, version)):
+                return known | news | {"status": REFUSED if known["problem"] else CURRENT}
+            row: Row = {
+                **news,
+                "file_key": file.key,
+                "file_version": version,
+                "kind": file.kind,
+                "arrived_at": now,
+                "bytes": file.bytes,
+                "lines": 0,
+                "days": [],
+                "unknown_columns": [],
+                "status": CURRENT,
+                "problem": None,
+            }
+            try:
+                return row | self._measure(file, LandingFile(file.key, version, now), content)
+            except LandingFileError as problem:
+                return row | {"status": REFUSED, "problem": str(problem)}
+
+    def _measure(self, found: FoundFile, file: LandingFile, content: BinaryIO) -> Row:
+        """What the manifest says of a file that can be used; raises LandingFileError."""
+        if found.kind != "sales":
+            rows = _read_master_data(self._access, found.kind, self._on_local_clock(file), found.etag)
+            return {"lines": rows.num_rows}
+        parsed = self._parse_sales(file, content)
+        return {"lines": parsed.lines.num_rows, "days": parsed.days, "unknown_columns": parsed.unknown_columns}
 
     # ---- read
 
-    def sales(self, days: DayRange) -> pa.Table:
-        """RAW_SALES of those days: every line of the current version of every file mapped to them."""
-        parts = [RAW_SALES.arrow_schema.empty_table()]
-        for row in self._current("sales"):
-            if any(days.start <= day <= days.end for day in row["days"]):
-                lines = self._parse_sales(_landed(row)).lines
-                inside = pc.and_(
-                    pc.greater_equal(lines[DAY], pa.scalar(days.start)), pc.less_equal(lines[DAY], pa.scalar(days.end))
-                )
-                parts.append(lines.filter(inside))
-        return pa.concat_tables(parts)
+    def sales(self, days: DayRange, manifest: Iterable[Row]) -> pa.RecordBatchReader:
+        """RAW_SALES of those days: every line of the current version of every file mapped to them, file by file.
+
+        Raises LandingZoneError, while it is read, if a file is no longer the one that was registered.
+        """
+        files = [
+            row
+            for row in manifest
+            if _is_current(row, "sales") and any(days.start <= day <= days.end for day in row["days"])
+        ]
+        return pa.RecordBatchReader.from_batches(RAW_SALES.arrow_schema, self._sales_batches(files, days))
+
+    def _sales_batches(self, files: list[Row], days: DayRange) -> Iterator[pa.RecordBatch]:
+        for place, row in enumerate(files, start=1):
+            if row["bytes"] >= _LARGE_FILE_BYTES or place % 500 == 0:
+                self._tell(f"{place:,} of {len(files):,}: {row['file_key']}, {row['lines']:,} lines")
+            with _content(self._access, row["file_key"], row["etag"]) as (content, _):
+                lines = self._parse_sales(_landed(row), content).lines
+            inside = pc.and_(  # pyright: ignore[reportAttributeAccessIssue]
+                pc.greater_equal(lines[DAY], pa.scalar(days.start)),  # pyright: ignore[reportAttributeAccessIssue]
+                pc.less_equal(lines[DAY], pa.scalar(days.end)),  # pyright: ignore[reportAttributeAccessIssue]
+            )
+            yield from lines.filter(inside).to_batches()
 
     def calendar(self) -> pa.Table:
         """CALENDAR: every planned event of the current calendar files."""
@@ -172,44 +249,82 @@ class LandingZone:
         grain = list(INVENTORY_COUNTS.grain)
         place = pa.array(range(counts.num_rows), pa.int64())
         latest = counts.append_column("place", place).group_by(grain).aggregate([("place", "max")])["place_max"]
-        return counts.take(latest.take(pc.sort_indices(latest)))
+        return counts.take(latest.take(pc.sort_indices(latest)))  # pyright: ignore[reportAttributeAccessIssue]
 
     def _master_data(self, kind: str, schema: pa.Schema) -> pa.Table:
         rows = sorted(self._current(kind), key=lambda row: (row["arrived_at"], row["file_key"]))
-        return pa.concat_tables([schema.empty_table(), *(self._parse_master_data(kind, _landed(row)) for row in rows)])
+        return pa.concat_tables([schema.empty_table(), *(self._read_master_data(kind, row) for row in rows)])
 
-    def _current(self, kind: str) -> list[dict[str, Any]]:
-        return [row for row in self.manifest() if row["kind"] == kind and row["status"] == CURRENT]
+    def _read_master_data(self, kind: str, row: Row) -> pa.Table:
+        return _read_master_data(self._access, kind, self._on_local_clock(_landed(row)), row["etag"])
 
-    def _parse_sales(self, file: LandingFile) -> SalesFile:
+    def _current(self, kind: str) -> list[Row]:
+        return [row for row in self.manifest() if _is_current(row, kind)]
+
+    def _parse_sales(self, file: LandingFile, content: BinaryIO) -> SalesFile:
         last_day = self._settings.last_complete_day(file.arrived_at)
-        return read_sales_file(_open(self._access, file), file, self._settings.calendar_start, last_day)
+        return read_sales_file(content, file, self._settings.calendar_start, last_day)
 
-    def _parse_master_data(self, kind: str, file: LandingFile) -> pa.Table:
-        # its day of arrival is a day in the deployment's time zone
-        local = replace(file, arrived_at=file.arrived_at.astimezone(self._settings.zone))
-        return _read_master_data(self._access, kind, local)
+    def _on_local_clock(self, file: LandingFile) -> LandingFile:
+        """The file with its arrival in the deployment's time zone, where its day of arrival is a day."""
+        return replace(file, arrived_at=file.arrived_at.astimezone(self._settings.zone))
 
 
-def _open(access: S3Access, file: LandingFile) -> BytesIO:
-    """That version's content; raises LandingZoneError if it is no longer there."""
+def last_change(manifest: Iterable[Row]) -> datetime | None:
+    """When any file last changed, as the manifest knows it: the state that a reading of it stands for."""
+    return max((row["changed_at"] for row in manifest), default=None)
+
+
+def _is_current(row: Row, kind: str) -> bool:
+    return row["kind"] == kind and row["status"] == CURRENT
+
+
+def _present(rows: Iterable[Row]) -> dict[str, Row]:
+    """Key -> the row of the version that is there."""
+    return {row["file_key"]: row for row in rows if row["status"] in PRESENT}
+
+
+def _after(now: datetime, rows: Iterable[Row]) -> datetime:
+    """Now, or just after the last change where the clock was set back: later changes have later moments."""
+    last = last_change(rows)
+    return now if last is None else max(now, last + timedelta(microseconds=1))
+
+
+def _manifest(rows: Iterable[Row]) -> pa.Table:
+    ordered = sorted(rows, key=lambda row: (row["file_key"], row["arrived_at"], row["file_version"]))
+    return pa.Table.from_pylist(ordered, schema=LANDING_FILES.arrow_schema)
+
+
+@contextmanager
+def _content(access: S3Access, key: str, etag: str) -> Iterator[tuple[BinaryIO, str]]:
+    """That content of a file, and its version; a large one goes through a temporary file, never through memory.
+
+    Raises LandingZoneError if it is no longer there.
+    """
     import obstore
 
     try:
-        answer = obstore.get(access.store("landing"), file.key)
+        answer = obstore.get(access.store("landing"), key)
     except FileNotFoundError:
-        raise LandingZoneError(f"{file.key} is gone: materialize `landing_files`, then its days") from None
-    if str(answer.meta["e_tag"]).strip('"') != file.version:
-        raise LandingZoneError(f"{file.key} has changed: materialize `landing_files`, then its days")
-    return BytesIO(bytes(answer.bytes()))
+        raise LandingZoneError(f"{key} is gone: materialize `landing_files`, then its days") from None
+    if str(answer.meta["e_tag"]).strip('"') != etag:
+        raise LandingZoneError(f"{key} has changed: materialize `landing_files`, then its days")
+    digest = hashlib.sha256()
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
+        for chunk in answer.stream(min_chunk_size=_CHUNK_BYTES):
+            digest.update(chunk)
+            file.write(bytes(chunk))
+        file.seek(0)
+        yield cast("BinaryIO", file), digest.hexdigest()[:_HASH_DIGITS]
 
 
 # one run registers a file and reads it again for its table; parsing takes seconds
 @lru_cache(maxsize=4)
-def _read_master_data(access: S3Access, kind: str, file: LandingFile) -> pa.Table:
+def _read_master_data(access: S3Access, kind: str, file: LandingFile, etag: str) -> pa.Table:
     read = read_inventory_file if kind == "inventory" else read_calendar_file
-    return read(_open(access, file), file)
+    with _content(access, file.key, etag) as (content, _):
+        return read(content, file)
 
 
-def _landed(row: dict[str, Any]) -> LandingFile:
+def _landed(row: Row) -> LandingFile:
     return LandingFile(row["file_key"], row["file_version"], row["arrived_at"])

@@ -6,20 +6,19 @@ instance, so that runs, lineage and metadata stand in the UI afterwards.
 
 import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import psutil
 
 from nexgen_assets.partitions import DayRange, merged
+from nexgen_assets.processes import is_dead, process_tags
 from nexgen_assets.settings import Settings
 
 INGEST, HISTORY, DAILY, TRAINING = "ingest", "history", "daily", "training"
-PID_TAG, BOOT_TAG = "nexgen/pid", "nexgen/boot"
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -133,36 +132,11 @@ def dagster_home(settings: Settings) -> Path:
 def fail_dead_runs(instance: dg.DagsterInstance) -> int:
     """Mark runs whose NexGen process is gone as failed, and free what they held; returns how many."""
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
-    dead = [run for run in instance.get_runs(filters) if PID_TAG in run.tags and not _is_alive(run.tags)]
+    dead = [run for run in instance.get_runs(filters) if is_dead(run.tags)]
     for run in dead:
-        instance.report_run_failed(run, "its process was killed; found by the next start of nexgen")
+        instance.report_run_failed(run, "its process was killed")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return len(dead)
-
-
-def _process_tags() -> dict[str, str]:
-    return {PID_TAG: f"{os.getpid()}@{_seconds_after_boot(psutil.Process()):.2f}", BOOT_TAG: _boot()}
-
-
-def _is_alive(tags: Mapping[str, str]) -> bool:
-    pid, _, started = tags[PID_TAG].partition("@")
-    if tags.get(BOOT_TAG) != _boot():
-        return False
-    try:
-        return abs(_seconds_after_boot(psutil.Process(int(pid))) - float(started)) < 1
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _boot() -> str:
-    """Which start of the machine this is; on Linux an id, because there a clock that is set moves the boot time."""
-    linux = Path("/proc/sys/kernel/random/boot_id")
-    return linux.read_text().strip() if linux.exists() else f"{psutil.boot_time():.0f}"
-
-
-def _seconds_after_boot(process: psutil.Process) -> float:
-    """When it started, on a clock that nobody sets."""
-    return process.create_time() - psutil.boot_time()
 
 
 def execute(
@@ -199,7 +173,7 @@ def _start(instance: dg.DagsterInstance, planned: PlannedRun) -> tuple[dg.Dagste
     run = instance.create_run_for_job(
         job_def=definition,
         run_config={**planned.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={**definition.run_tags, **planned.tags, **_process_tags()},
+        tags={**definition.run_tags, **planned.tags, **process_tags()},
         remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), planned.job),
         job_code_origin=job.get_python_origin(),
     )

@@ -52,6 +52,12 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
         28, description="A long range gets forecasts and orders for its last origins only (days)"
     )
     horizon_days: Literal[28] = Field(HORIZON_DAYS, description="Days forecast ahead (days)")
+    landing_quiet_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
+        30, description="The sensor waits until nothing has landed for so long (seconds)"
+    )
+    catch_up_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        28, description="The daily schedule looks back so far for days that were missed or have changed (days)"
+    )
     overlapping_files: Literal["merge", "add"] = Field(
         "merge", description="Lines that several files share: count them once, or add them up"
     )
@@ -81,6 +87,11 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def reach_days(self) -> int:
+        """A day's sales reach no row later than so many days on: a product stays active, a feature looks back."""
+        return self.active_days + self.lookback_days
 
     @cached_property
     def home_path(self) -> Path:

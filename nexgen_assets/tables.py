@@ -137,7 +137,7 @@ SALES_FILE_IGNORED = ("year", "month")
 
 _SOURCE_LINE = (
     Column("file_key", TEXT, "Landing file the line came from (its key in the bucket)", nullable=False),
-    Column("file_version", TEXT, "Version of that file: the ETag of its content", nullable=False),
+    Column("file_version", TEXT, "Version of that file: the hash of its content", nullable=False),
     Column(
         "line_number",
         WHOLE,
@@ -601,9 +601,11 @@ LANDING_FILES = Table(
     ("file_key", "file_version"),
     (
         Column("file_key", TEXT, "Key of the file in the bucket", nullable=False),
-        Column("file_version", TEXT, "ETag of its content", nullable=False),
+        Column("file_version", TEXT, "Hash of its content (SHA-256, the first 32 digits)", nullable=False),
+        Column("etag", TEXT, "The object store's own mark of that content", nullable=False),
         Column("kind", TEXT, "What it holds: sales, inventory, calendar", nullable=False),
         Column("arrived_at", INSTANT, "When this version was first seen", nullable=False),
+        Column("changed_at", INSTANT, "When its status last changed", nullable=False),
         Column("bytes", WHOLE, "Size", "bytes", nullable=False, minimum=0),
         Column("lines", WHOLE, "Records in it, the header not counted", "lines", nullable=False, minimum=0),
         Column("days", pa.list_(DATE), "Partitions its lines belong to", nullable=False),

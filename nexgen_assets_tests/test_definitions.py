@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from nexgen_assets.automation import CATCH_UP_DAYS, SPINE_TO_FEATURES, SPINE_TO_ORDERS
+from nexgen_assets.automation import SPINE_TO_FEATURES, SPINE_TO_ORDERS
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.event_storage import BatchedSqliteEventLogStorage
 from nexgen_assets.settings import Settings
@@ -205,6 +205,12 @@ def test_dagster_yaml_with_a_misspelt_key_would_be_refused(home: Path) -> None:
 # ---- schedules
 
 
+@pytest.fixture
+def scheduled(deployment: Settings) -> dg.RepositoryDefinition:
+    """The graph on a lake of its own, where nothing has landed."""
+    return build_defs(deployment).get_repository_def()
+
+
 def requests_of(
     repository: dg.RepositoryDefinition, name: str, instance: dg.DagsterInstance, now: datetime = NOW
 ) -> list[dg.RunRequest]:
@@ -228,65 +234,66 @@ def days_of(request: dg.RunRequest) -> tuple[int, int]:
 
 
 def test_the_first_day_of_a_deployment_orders_for_yesterday(
-    repository: dg.RepositoryDefinition, instance: dg.DagsterInstance
+    scheduled: dg.RepositoryDefinition, instance: dg.DagsterInstance
 ) -> None:
-    [request] = requests_of(repository, "daily_orders", instance)
+    [request] = requests_of(scheduled, "daily_orders", instance)
     assert request.job_name == "daily"
     assert request.partition_key is None
     assert days_of(request) == (0, 0)
 
 
 def test_missing_days_and_yesterday_are_one_run(
-    repository: dg.RepositoryDefinition, instance: dg.DagsterInstance
+    scheduled: dg.RepositoryDefinition, instance: dg.DagsterInstance
 ) -> None:
     ordered(instance, 9, 8, 7, 3)
-    [request] = requests_of(repository, "daily_orders", instance)
+    [request] = requests_of(scheduled, "daily_orders", instance)
     assert days_of(request) == (6, 0)
 
 
 def test_days_further_apart_than_a_week_are_runs_of_their_own(
-    repository: dg.RepositoryDefinition, instance: dg.DagsterInstance
+    scheduled: dg.RepositoryDefinition, instance: dg.DagsterInstance
 ) -> None:
     ordered(instance, 12, *range(10, 0, -1))
-    assert [days_of(request) for request in requests_of(repository, "daily_orders", instance)] == [(11, 11), (0, 0)]
+    assert [days_of(request) for request in requests_of(scheduled, "daily_orders", instance)] == [(11, 11), (0, 0)]
 
 
 def test_orders_older_than_four_weeks_are_not_caught_up(
-    repository: dg.RepositoryDefinition, instance: dg.DagsterInstance
+    scheduled: dg.RepositoryDefinition, instance: dg.DagsterInstance
 ) -> None:
-    ordered(instance, CATCH_UP_DAYS + 10, CATCH_UP_DAYS - 1)
-    [request] = requests_of(repository, "daily_orders", instance)
-    assert days_of(request) == (CATCH_UP_DAYS - 2, 0)
+    ordered(instance, Settings().catch_up_days + 10, Settings().catch_up_days - 1)
+    [request] = requests_of(scheduled, "daily_orders", instance)
+    assert days_of(request) == (Settings().catch_up_days - 2, 0)
 
 
 def test_nothing_is_asked_for_where_nothing_is_missing(
-    repository: dg.RepositoryDefinition, instance: dg.DagsterInstance
+    scheduled: dg.RepositoryDefinition, instance: dg.DagsterInstance
 ) -> None:
     ordered(instance, 1, 0)
-    assert requests_of(repository, "daily_orders", instance) == []
+    assert requests_of(scheduled, "daily_orders", instance) == []
 
 
 def test_a_day_that_a_run_is_working_on_is_not_asked_for_again(
-    repository: dg.RepositoryDefinition, instance: dg.DagsterInstance
+    scheduled: dg.RepositoryDefinition, instance: dg.DagsterInstance
 ) -> None:
-    job = repository.get_job("daily")
+    job = scheduled.get_job("daily")
     day = YESTERDAY.isoformat()
     tags = {"dagster/asset_partition_range_start": day, "dagster/asset_partition_range_end": day}
     instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
-    assert requests_of(repository, "daily_orders", instance) == []
+    assert requests_of(scheduled, "daily_orders", instance) == []
 
 
-def test_yesterday_is_decided_by_the_deployments_clock(instance: dg.DagsterInstance) -> None:
-    repository = build_defs(Settings(timezone="Pacific/Auckland")).get_repository_def()
+def test_yesterday_is_decided_by_the_deployments_clock(instance: dg.DagsterInstance, deployment: Settings) -> None:
+    there = deployment.model_copy(update={"timezone": "Pacific/Auckland"})
+    repository = build_defs(there).get_repository_def()
     evening = datetime(2024, 5, 6, 20, 0, tzinfo=UTC)  # May 7 in Auckland
     [request] = requests_of(repository, "daily_orders", instance, evening)
     assert request.tags["dagster/asset_partition_range_end"] == "2024-05-06"
 
 
 def test_the_weekly_training_sees_sales_up_to_yesterday(
-    repository: dg.RepositoryDefinition, instance: dg.DagsterInstance
+    scheduled: dg.RepositoryDefinition, instance: dg.DagsterInstance
 ) -> None:
-    [request] = requests_of(repository, "weekly_training", instance)
+    [request] = requests_of(scheduled, "weekly_training", instance)
     assert request.job_name == "training"
     assert request.run_config == {"ops": {"trained_model": {"config": {"as_of": YESTERDAY.isoformat()}}}}
 

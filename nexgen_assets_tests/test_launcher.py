@@ -1,6 +1,7 @@
 """The launcher: few runs for many days, none for days that are busy, and no run of a dead process stays."""
 
 import os
+import platform
 import signal
 import sqlite3
 import subprocess
@@ -19,10 +20,8 @@ from hypothesis import strategies as st
 
 from nexgen_assets import launcher
 from nexgen_assets.launcher import (
-    BOOT_TAG,
     DAILY,
     HISTORY,
-    PID_TAG,
     TRAINING,
     PlannedRun,
     busy_days,
@@ -34,13 +33,14 @@ from nexgen_assets.launcher import (
     training_run,
 )
 from nexgen_assets.partitions import DayRange
+from nexgen_assets.processes import BOOT_TAG, HOST_TAG, PID_TAG
 from nexgen_assets.settings import Settings
 
 FIRST = date(2024, 1, 1)
 STARTED = psutil.Process().create_time() - psutil.boot_time()
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BOOT = BOOT_ID.read_text().strip() if BOOT_ID.exists() else f"{psutil.boot_time():.0f}"
-THIS_PROCESS = {PID_TAG: f"{os.getpid()}@{STARTED:.2f}", BOOT_TAG: BOOT}
+THIS_PROCESS = {HOST_TAG: platform.node(), PID_TAG: f"{os.getpid()}@{STARTED:.2f}", BOOT_TAG: BOOT}
 some_days = st.lists(st.integers(0, 120).map(lambda i: FIRST + timedelta(days=i)), max_size=30)
 
 
@@ -182,8 +182,11 @@ def test_a_run_of_a_living_process_is_left_alone(instance: dg.DagsterInstance) -
     assert status_of(instance, run) == "STARTED"
 
 
-def test_a_run_that_dagster_itself_launched_is_left_to_its_own_monitoring(instance: dg.DagsterInstance) -> None:
-    run = add_run(instance, DAILY, {})
+@pytest.mark.parametrize(
+    "tags", [{}, THIS_PROCESS | {BOOT_TAG: "1", HOST_TAG: "elsewhere"}], ids=["nobody told", "another machine"]
+)
+def test_a_run_whose_process_cannot_be_seen_is_left_alone(tags: dict[str, str], instance: dg.DagsterInstance) -> None:
+    run = add_run(instance, DAILY, tags)
     assert fail_dead_runs(instance) == 0
     assert status_of(instance, run) == "STARTED"
 

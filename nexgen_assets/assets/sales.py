@@ -7,7 +7,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from nexgen_assets.assets.common import PYTHON_KINDS, SPARK_KINDS, daily_table, lookback, small_table
-from nexgen_assets.landing_zone import LandingZone
+from nexgen_assets.backlog import READ_STATE
+from nexgen_assets.landing_zone import LandingZone, last_change
 from nexgen_assets.partitions import key_range
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.settings import Settings
@@ -35,13 +36,19 @@ def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         Looks at the landing zone, parses what is new, and says which days each file touches. A file that cannot be
         read at all is `refused` with its problem; nothing of it is used.
         """
-        registration = LandingZone(lake.access, settings).register()
+        registration = LandingZone(lake.access, settings, context.log.info).register()
         for key, problem in registration.refused.items():
             context.log.warning(f"{key} refused: {problem}")
         for row in registration.manifest.to_pylist():
             if row["unknown_columns"] and row["status"] == "current":
                 context.log.info(f"{row['file_key']}: unknown columns {', '.join(row['unknown_columns'])} are left out")
-        context.add_output_metadata({"new_files": registration.new_files, "refused_files": len(registration.refused)})
+        context.add_output_metadata(
+            {
+                "new_files": registration.new_files,
+                "refused_files": len(registration.refused),
+                "still_waiting": registration.still_waiting,
+            }
+        )
         return registration.manifest
 
     @dg.asset(deps=["landing_files"], **small_table(CALENDAR, group=LANDING_GROUP, code_version="1"))
@@ -65,13 +72,16 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
         deps=["landing_files"],
         **daily_table(RAW_SALES, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
     )
-    def raw_sales(context: dg.AssetExecutionContext, lake: LakeResource) -> pa.Table:
+    def raw_sales(context: dg.AssetExecutionContext, lake: LakeResource) -> pa.RecordBatchReader:
         """One row per line of a landing file, as received.
 
         A day holds every line that the current version of any file maps to it. Fails if a registered file is gone or
         has changed since `landing_files` was last materialized.
         """
-        return LandingZone(lake.access, settings).sales(key_range(context.partition_key_range))
+        zone = LandingZone(lake.access, settings, context.log.info)
+        manifest = zone.manifest()
+        context.add_output_metadata({READ_STATE: str(last_change(manifest))})
+        return zone.sales(key_range(context.partition_key_range), manifest)
 
     @dg.asset(**daily_table(CLEANED_SALES, days, **spark))
     def cleaned_sales(raw_sales: DataFrame) -> DataFrame:

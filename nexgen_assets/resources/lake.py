@@ -10,8 +10,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import dagster as dg
 from dagster_aws.s3 import S3Resource
 
+from nexgen_assets.processes import process_tags
 from nexgen_assets.settings import Settings
 
 CLAIM_KEY = "_nexgen.json"
@@ -234,6 +236,11 @@ class LakeResource(S3Resource):
         return cls(
             region_name=settings.s3_region, endpoint_url=settings.s3_endpoint, settings_json=settings.model_dump_json()
         )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Every run opens the lake: here it tells which process works on it."""
+        if context.run is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, process_tags())
 
     @property
     def access(self) -> S3Access:
