@@ -126,12 +126,13 @@ class LandingZone:
         """What a registration would look at now."""
         return self._waiting(_present(self.manifest()))
 
-    def register(self, now: datetime | None = None, at_most: int = FILES_AT_ONCE) -> Registration:
+    def register(self, now: datetime | None = None, at_most: int | None = None) -> Registration:
         """Compare the landing zone with the manifest: parse new versions, mark replaced and deleted ones.
 
-        Looks at `at_most` new files; the next call goes on. The returned manifest is not stored here: the asset
+        Looks at `at_most` new files (FILES_AT_ONCE if not told); the next call goes on. The returned manifest is not stored here: the asset
         `landing_files` does, in one commit.
         """
+        at_most = at_most or FILES_AT_ONCE
         rows = {(row["file_key"], row["file_version"]): row for row in self.manifest()}
         present = _present(rows.values())
         waiting = self._waiting(present)

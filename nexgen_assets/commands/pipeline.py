@@ -86,6 +86,8 @@ def run_pipeline(
         if dead := fail_dead_runs(instance):
             console.print(f"[yellow]{dead} unfinished run(s) of a killed process marked as failed[/]")
         _run(instance, [PlannedRun(INGEST)], console, timings)
+        while LandingZone(access, settings).waiting().files:  # a run registers so many files at most
+            _run(instance, [PlannedRun(INGEST)], console, timings)
         days = landed_days(settings, access, start, end)
         console.print(f"Days [bold]{days}[/]: {len(days):,}")
         _run(instance, plan_everything(days, settings.origins), console, timings)
