@@ -129,8 +129,8 @@ class LandingZone:
     def register(self, now: datetime | None = None, at_most: int | None = None) -> Registration:
         """Compare the landing zone with the manifest: parse new versions, mark replaced and deleted ones.
 
-        Looks at `at_most` new files (FILES_AT_ONCE if not told); the next call goes on. The returned manifest is not stored here: the asset
-        `landing_files` does, in one commit.
+        Looks at `at_most` new files (FILES_AT_ONCE if not told); the next call goes on. The returned manifest is not
+        stored here: the asset `landing_files` does, in one commit.
         """
         at_most = at_most or FILES_AT_ONCE
         rows = {(row["file_key"], row["file_version"]): row for row in self.manifest()}
