@@ -136,7 +136,9 @@ def look_at_landing_zone(
     if waiting := zone.waiting():
         if not waiting.is_quiet(now or datetime.now(UTC), settings.landing_quiet_seconds):
             return dg.SkipReason(f"{len(waiting.files):,} files are landing: waiting until it is quiet")
-        return dg.SensorResult([PlannedRun(INGEST).request(run_key=f"{INGEST} {waiting.digest}")])
+        # the key names the cause, here and below: a run that failed is not started again for the same change
+        key = f"{INGEST} {waiting.digest} after {zone.manifest_version()}"
+        return dg.SensorResult([PlannedRun(INGEST).request(run_key=key)])
     manifest = zone.manifest()
     state = str(last_change(manifest))
     if context.cursor == state:
@@ -144,7 +146,6 @@ def look_at_landing_zone(
     needed = next_run(take_stock(context.instance, manifest), settings.origins, settings.reach_days)
     if needed is None:
         return dg.SensorResult(cursor=state, skip_reason=dg.SkipReason("everything that has landed is built"))
-    # the key names the cause: a run that failed is not started again for the same change
     return dg.SensorResult([needed.request(run_key=f"{needed.job} {needed.label} after {state}")])
 
 

@@ -122,6 +122,11 @@ class LandingZone:
     def manifest(self) -> list[Row]:
         return self._tables.read(LANDING_FILES).to_pylist()
 
+    def manifest_version(self) -> int:
+        """Grows with every registration; -1 before the first."""
+        found = self._tables.open(LANDING_FILES)
+        return -1 if found is None else found.version()
+
     def waiting(self) -> Waiting:
         """What a registration would look at now."""
         return self._waiting(_present(self.manifest()))
