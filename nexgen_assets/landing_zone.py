@@ -189,7 +189,7 @@ class LandingZone:
 
     def _describe(self, file: FoundFile, rows: dict[tuple[str, str], Row], now: datetime) -> Row:
         """The manifest's row of a file's present content; a version that was there before is not read again."""
-        with _content(self._access, file.key, file.etag) as (content, version):
+        with _content(self._store, file.key, file.etag) as (content, version):
             news = {"etag": file.etag, "changed_at": now}
             if known := rows.get((file.key, version)):
                 return known | news | {"status": REFUSED if known["problem"] else CURRENT}
@@ -237,7 +237,7 @@ class LandingZone:
         for place, row in enumerate(files, start=1):
             if row["bytes"] >= _LARGE_FILE_BYTES or place % 500 == 0:
                 self._tell(f"{place:,} of {len(files):,}: {row['file_key']}, {row['lines']:,} lines")
-            with _content(self._access, row["file_key"], row["etag"]) as (content, _):
+            with _content(self._store, row["file_key"], row["etag"]) as (content, _):
                 lines = self._parse_sales(_landed(row), content).lines
             inside = pc.and_(  # pyright: ignore[reportAttributeAccessIssue]
                 pc.greater_equal(lines[DAY], pa.scalar(days.start)),  # pyright: ignore[reportAttributeAccessIssue]
@@ -302,7 +302,7 @@ def _manifest(rows: Iterable[Row]) -> pa.Table:
 
 
 @contextmanager
-def _content(access: S3Access, key: str, etag: str) -> Iterator[tuple[BinaryIO, str]]:
+def _content(store: Any, key: str, etag: str) -> Iterator[tuple[BinaryIO, str]]:
     """That content of a file, and its version; a large one goes through a temporary file, never through memory.
 
     Raises LandingZoneError if it is no longer there.
@@ -310,7 +310,7 @@ def _content(access: S3Access, key: str, etag: str) -> Iterator[tuple[BinaryIO, 
     import obstore
 
     try:
-        answer = obstore.get(access.store("landing"), key)
+        answer = obstore.get(store, key)
     except FileNotFoundError:
         raise LandingZoneError(f"{key} is gone: materialize `landing_files`, then its days") from None
     if str(answer.meta["e_tag"]).strip('"') != etag:
@@ -328,7 +328,7 @@ def _content(access: S3Access, key: str, etag: str) -> Iterator[tuple[BinaryIO, 
 @lru_cache(maxsize=4)
 def _read_master_data(access: S3Access, kind: str, file: LandingFile, etag: str) -> pa.Table:
     read = read_inventory_file if kind == "inventory" else read_calendar_file
-    with _content(access, file.key, etag) as (content, _):
+    with _content(access.store("landing"), file.key, etag) as (content, _):
         return read(content, file)
 
 
