@@ -12,7 +12,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -26,10 +26,11 @@ from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.sales.csv_records import LandingFile, LandingFileError
-from nexgen_assets.sales.landing import SalesFile, read_sales_file
+from nexgen_assets.sales.dialects import Dialect
+from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_file
 from nexgen_assets.sales.masterdata import read_calendar_file, read_inventory_file
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import CALENDAR, DAY, INVENTORY_COUNTS, LANDING_FILES, RAW_SALES
+from nexgen_assets.tables import CALENDAR, INVENTORY_COUNTS, LANDING_FILES, RAW_SALES
 
 KINDS = ("sales", "inventory", "calendar")
 CURRENT, SUPERSEDED, DELETED, REFUSED = "current", "superseded", "deleted", "refused"
@@ -202,6 +203,8 @@ class LandingZone:
                 "bytes": file.bytes,
                 "lines": 0,
                 "days": [],
+                "file_day": None,
+                **asdict(Dialect()),
                 "unknown_columns": [],
                 "status": CURRENT,
                 "problem": None,
@@ -216,8 +219,9 @@ class LandingZone:
         if found.kind != "sales":
             rows = _read_master_data(self._access, found.kind, self._on_local_clock(file), found.etag)
             return {"lines": rows.num_rows}
-        parsed = self._parse_sales(file, content)
-        return {"lines": parsed.lines.num_rows, "days": parsed.days, "unknown_columns": parsed.unknown_columns}
+        survey = survey_sales_file(content, file, self._usable(file))
+        told = {name: getattr(survey, name) for name in ("lines", "days", "file_day", "unknown_columns")}
+        return told | asdict(survey.dialect)
 
     # ---- read
 
@@ -237,13 +241,9 @@ class LandingZone:
         for place, row in enumerate(files, start=1):
             if row["bytes"] >= _LARGE_FILE_BYTES or place % 500 == 0:
                 self._tell(f"{place:,} of {len(files):,}: {row['file_key']}, {row['lines']:,} lines")
-            with _content(self._store, row["file_key"], row["etag"]) as (content, _):
-                lines = self._parse_sales(_landed(row), content).lines
-            inside = pc.and_(  # pyright: ignore[reportAttributeAccessIssue]
-                pc.greater_equal(lines[DAY], pa.scalar(days.start)),  # pyright: ignore[reportAttributeAccessIssue]
-                pc.less_equal(lines[DAY], pa.scalar(days.end)),  # pyright: ignore[reportAttributeAccessIssue]
-            )
-            yield from lines.filter(inside).to_batches()
+            file = _landed(row)
+            with _content(self._store, file.key, row["etag"]) as (content, _):
+                yield from sales_lines(content, file, _survey(row), self._usable(file), (days.start, days.end))
 
     def calendar(self) -> pa.Table:
         """CALENDAR: every planned event of the current calendar files."""
@@ -267,9 +267,9 @@ class LandingZone:
     def _current(self, kind: str) -> list[Row]:
         return [row for row in self.manifest() if _is_current(row, kind)]
 
-    def _parse_sales(self, file: LandingFile, content: BinaryIO) -> SalesFile:
-        last_day = self._settings.last_complete_day(file.arrived_at)
-        return read_sales_file(content, file, self._settings.calendar_start, last_day)
+    def _usable(self, file: LandingFile) -> tuple[date, date]:
+        """The calendar's first day, and the last that had closed when the file first came: later was in the future."""
+        return self._settings.calendar_start, self._settings.last_complete_day(file.arrived_at)
 
     def _on_local_clock(self, file: LandingFile) -> LandingFile:
         """The file with its arrival in the deployment's time zone, where its day of arrival is a day."""
@@ -330,6 +330,11 @@ def _read_master_data(access: S3Access, kind: str, file: LandingFile, etag: str)
     read = read_inventory_file if kind == "inventory" else read_calendar_file
     with _content(access.store("landing"), file.key, etag) as (content, _):
         return read(content, file)
+
+
+def _survey(row: Row) -> SalesSurvey:
+    dialect = Dialect(**{field.name: row[field.name] for field in fields(Dialect)})
+    return SalesSurvey(row["lines"], row["days"], row["file_day"], row["unknown_columns"], dialect)
 
 
 def _landed(row: Row) -> LandingFile:

@@ -133,6 +133,17 @@ SALES_FILE_COLUMNS = (
     "quantity",
     "location",
 )
+SALES_FILE_NUMBERS = (
+    "quantity",
+    "amount",
+    "unit_price",
+    "competitor_price",
+    "marketing_spend",
+    "stock_level",
+    "lead_time",
+    "supplier_delay",
+    "shelf_life",
+)
 SALES_FILE_IGNORED = ("year", "month")
 
 _SOURCE_LINE = (
@@ -609,6 +620,10 @@ LANDING_FILES = Table(
         Column("bytes", WHOLE, "Size", "bytes", nullable=False, minimum=0),
         Column("lines", WHOLE, "Records in it, the header not counted", "lines", nullable=False, minimum=0),
         Column("days", pa.list_(DATE), "Partitions its lines belong to", nullable=False),
+        Column("file_day", DATE, "Partition of its lines without a usable date"),
+        Column("separator", TEXT, "What separates its columns", nullable=False),
+        Column("decimal_mark", TEXT, "Its decimal mark", nullable=False),
+        Column("date_order", TEXT, "Its dates: `year_first` (ISO), `day_first` or `month_first`", nullable=False),
         Column(
             "unknown_columns", pa.list_(TEXT), "Columns of the file that the contract does not know", nullable=False
         ),

@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 
 from nexgen_assets.sales.csv_records import NOT_UTF8, RAGGED
-from nexgen_assets.sales.landing import DATE_PATTERN, FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS
+from nexgen_assets.sales.dialects import DATE_PATTERN, FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS
 from nexgen_assets.tables import (
     CLEANED_SALES,
     DAY,
@@ -24,6 +24,7 @@ from nexgen_assets.tables import (
     RAW_SALES,
     REJECTED_SALES,
     SALES_FILE_COLUMNS,
+    SALES_FILE_NUMBERS,
     UNITS,
     spark_type,
 )
@@ -34,22 +35,11 @@ DUPLICATE_OF_OTHER_FILE = "duplicate_of_other_file"
 DUPLICATE_LINE_ID = "duplicate_line_id"
 
 _BLANKS = " \t\r\n"
-_NUMBERS: dict[str, pa.DataType] = {
-    "quantity": UNITS,
-    "amount": MONEY,
-    "unit_price": MONEY,
-    "competitor_price": MONEY,
-    "marketing_spend": MONEY,
-    "stock_level": UNITS,
-    "lead_time": MONEY,
-    "supplier_delay": MONEY,
-    "shelf_life": MONEY,
-}
+_NUMBERS: dict[str, pa.DataType] = dict.fromkeys(SALES_FILE_NUMBERS, MONEY) | {"quantity": UNITS, "stock_level": UNITS}
 _NEVER_NEGATIVE = (
     "unit_price",
     "competitor_price",
     "marketing_spend",
-    "stock_level",
     "lead_time",
     "supplier_delay",
     "shelf_life",
@@ -137,7 +127,9 @@ def cleaned(raw: DataFrame, calendar_start: date, overlapping_files: Overlapping
         **{name: f"typed_{name}" for name in SALES_FILE_COLUMNS},
         **{days: f"typed_{name}" for days, name in _DAYS.items()},
     }
-    typed = valid.withColumn("is_return", F.col("typed_quantity") < 0)
+    # many tills write -1 where they do not know the stock: that says nothing against the sale
+    known_stock = F.when(F.col("typed_stock_level") >= 0, F.col("typed_stock_level"))
+    typed = valid.withColumns({"is_return": F.col("typed_quantity") < 0, "typed_stock_level": known_stock})
     return typed.select(
         *(F.col(sources.get(c.name, c.name)).cast(spark_type(c.type)).alias(c.name) for c in CLEANED_SALES.columns)
     )

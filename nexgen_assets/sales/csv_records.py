@@ -1,22 +1,26 @@
 """Records of a landing CSV: exact line numbers, and no good line lost to a bad one.
 
-What belongs here: what a landing file is, its header, and how its bytes split into records. What does not: what a
-column means, and what becomes of a bad record; `landing` and `masterdata` decide that.
+What belongs here: what a landing file is, its header, and how its bytes split into records; Parquet files look the same
+(`parquet_records`). What does not: what a column means, and what becomes of a bad record; `landing` and `masterdata`
+decide that.
 """
 
 import csv
+import gzip
 import io
 import re
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, repeat
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 RAGGED = "ragged_line"
 NOT_UTF8 = "not_utf8"
+SEPARATORS = (",", ";", "\t", "|")
 
 # a quoted field may hold line breaks, but a quote that nobody closed must not swallow the file
 MAX_RECORD_LINES = 50
@@ -34,7 +38,7 @@ class LandingFileError(ValueError):
 
 @dataclass(frozen=True)
 class LandingFile:
-    """One version of one landing file: its key in the bucket, its ETag, and when it was first seen (aware)."""
+    """One version of one landing file: its key in the bucket, its version, and when it was first seen (aware)."""
 
     key: str
     version: str
@@ -48,6 +52,7 @@ class Header:
     positions: dict[str, int]
     width: int
     unknown_columns: list[str]
+    separator: str = ","
 
 
 class Record(NamedTuple):
@@ -70,18 +75,50 @@ def open_records(
     required: tuple[str, ...],
     ignored: tuple[str, ...] = (),
 ) -> Iterator[tuple[Header, Iterator[Record]]]:
-    """The header and the records of a CSV stream (UTF-8, commas, optional byte order mark); blank lines are skipped.
+    """The header and the records of a landing file: `.csv`, `.csv.gz` or `.parquet`, as its key says.
 
-    Raises LandingFileError if the file is empty, or if its header is unreadable, lacks a required column or repeats
-    one. The stream is left open.
+    A CSV is UTF-8, with an optional byte order mark; its columns are separated by what its header shows, one of
+    SEPARATORS. Blank lines are skipped. The stream is left open.
+    Raises LandingFileError if the file is empty or damaged, or if its header is unreadable, lacks a required column or
+    repeats one.
     """
+    columns = _Columns(file.key, known, required, ignored)
+    name = file.key.lower()
+    if name.endswith(".parquet"):
+        from nexgen_assets.sales.parquet_records import parquet_records
+
+        yield parquet_records(stream, file, columns.header)
+    elif name.endswith(".csv.gz"):
+        with _damage_refused(file), gzip.GzipFile(fileobj=stream) as unpacked, _csv_text(unpacked) as text:
+            yield _csv_records(text, columns)
+    elif name.endswith(".csv"):
+        with _csv_text(stream) as text:
+            yield _csv_records(text, columns)
+    else:
+        raise LandingFileError(f"{file.key}: only .csv, .csv.gz and .parquet are read; export the file as one of these")
+
+
+@contextmanager
+def _csv_text(stream: Any) -> Iterator[io.TextIOWrapper]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
-        lines = _Lines(text)
-        header = _read_header(lines, file, known, required, ignored)
-        yield header, _records(lines, header.width)
+        yield text
     finally:
         text.detach()
+
+
+@contextmanager
+def _damage_refused(file: LandingFile) -> Iterator[None]:
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise LandingFileError(f"{file.key}: the compressed file is damaged ({error}); upload it again") from error
+
+
+def _csv_records(text: Iterator[str], columns: "_Columns") -> tuple[Header, Iterator[Record]]:
+    lines = _Lines(text)
+    header = _read_header(lines, columns)
+    return header, _records(lines, header.width, header.separator)
 
 
 class _Lines:
@@ -121,32 +158,32 @@ class _Lines:
         return number, text
 
 
-def _records(lines: _Lines, width: int) -> Iterator[Record]:
+def _records(lines: _Lines, width: int, separator: str) -> Iterator[Record]:
     while block := lines.peek(_BLOCK_LINES):
-        rows = _one_row_a_line(block, width)
+        rows = _one_row_a_line(block, width, separator)
         if rows is None:
-            yield from _records_one_by_one(lines, width, lines.next_number + len(block))
+            yield from _records_one_by_one(lines, width, separator, lines.next_number + len(block))
         else:
             numbers = range(lines.next_number, lines.next_number + len(block))
             lines.skip(len(block))
             yield from map(Record, numbers, map(_without_line_end, block), rows, repeat(None))
 
 
-def _one_row_a_line(block: list[str], width: int) -> list[list[str]] | None:
+def _one_row_a_line(block: list[str], width: int, separator: str) -> list[list[str]] | None:
     """The rows of a block in which every line is a good record, as in nearly all; otherwise None."""
     if _has_escaped_byte("".join(block)):
         return None
     try:
-        rows = list(csv.reader(block, strict=True))
+        rows = list(csv.reader(block, delimiter=separator, strict=True))
     except csv.Error:
         return None
     return rows if len(rows) == len(block) and set(map(len, rows)) == {width} else None
 
 
-def _records_one_by_one(lines: _Lines, width: int, end: int) -> Iterator[Record]:
+def _records_one_by_one(lines: _Lines, width: int, separator: str, end: int) -> Iterator[Record]:
     """Records that begin before line `end`, whatever is wrong with them."""
-    for fields in _split(lines):
-        is_whole = fields is not None and len(fields) == width and not _swallows_records(lines.taken, width)
+    for fields in _split(lines, separator):
+        is_whole = fields is not None and len(fields) == width and not _swallows_records(lines.taken, width, separator)
         number, text = lines.finish_record(len(lines.taken) if is_whole else 1)
         if is_whole or text.strip():
             yield _record(number, text, fields if is_whole else None)
@@ -154,9 +191,9 @@ def _records_one_by_one(lines: _Lines, width: int, end: int) -> Iterator[Record]
             return
 
 
-def _split(lines: _Lines) -> Iterator[list[str] | None]:
+def _split(lines: Iterator[str], separator: str) -> Iterator[list[str] | None]:
     """Fields of one record after the other, None where quoting is broken; `lines.taken` are the record's lines."""
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         try:
             yield next(reader)
@@ -166,9 +203,9 @@ def _split(lines: _Lines) -> Iterator[list[str] | None]:
             yield None
 
 
-def _swallows_records(taken: list[str], width: int) -> bool:
+def _swallows_records(taken: list[str], width: int, separator: str) -> bool:
     """Whether a line inside a quoted field is itself as wide as a record: then the quote was never meant to span it."""
-    return any('"' not in line and line.count(",") == width - 1 for line in islice(taken, 1, None))
+    return any('"' not in line and line.count(separator) == width - 1 for line in islice(taken, 1, None))
 
 
 def _record(number: int, text: str, fields: list[str] | None) -> Record:
@@ -185,40 +222,68 @@ def _visible(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _read_header(
-    lines: _Lines, file: LandingFile, known: tuple[str, ...], required: tuple[str, ...], ignored: tuple[str, ...]
-) -> Header:
-    names = _header_names(lines, file)
-    if repeated := sorted({name for name in names if name and names.count(name) > 1}):
-        raise LandingFileError(
-            f"{file.key}: the header names {_quoted(repeated)} more than once; keep one and upload the file again"
+@dataclass(frozen=True)
+class _Columns:
+    """What is asked of a file's header."""
+
+    file_key: str
+    known: tuple[str, ...]
+    required: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    def header(self, names: list[str], separator: str = ",") -> Header:
+        """The header that those names make; raises LandingFileError if it cannot be used."""
+        names = [name.strip().lower() for name in names]
+        if repeated := sorted({name for name in names if name and names.count(name) > 1}):
+            raise LandingFileError(
+                f"{self.file_key}: the header names {_quoted(repeated)} more than once; keep one and upload the file "
+                "again"
+            )
+        if missing := [name for name in self.required if name not in names]:
+            raise LandingFileError(
+                f"{self.file_key}: the header lacks the required column {_quoted(missing)}; "
+                "add it to the export (first line, separated by commas) and upload the file again"
+            )
+        return Header(
+            positions={name: names.index(name) for name in self.known if name in names},
+            width=len(names),
+            unknown_columns=[
+                name or "(unnamed)" for name in names if name not in self.known and name not in self.ignored
+            ],
+            separator=separator,
         )
-    if missing := [name for name in required if name not in names]:
-        raise LandingFileError(
-            f"{file.key}: the header lacks the required column {_quoted(missing)}; "
-            "add it to the export (first line, separated by commas) and upload the file again"
-        )
-    return Header(
-        positions={name: names.index(name) for name in known if name in names},
-        width=len(names),
-        unknown_columns=[name or "(unnamed)" for name in names if name not in known and name not in ignored],
-    )
+
+    def separator(self, text: str) -> str:
+        """What separates the columns of a header line: by which the most required columns are found."""
+
+        def found(separator: str) -> int:
+            names = {name.strip().lower() for name in next(_split(iter([text]), separator), None) or []}
+            return len(names.intersection(self.required))
+
+        return max(SEPARATORS, key=found)  # the first of equals: the comma
 
 
-def _header_names(lines: _Lines, file: LandingFile) -> list[str]:
-    for fields in _split(lines):
-        _, text = lines.finish_record(len(lines.taken))
-        if _has_escaped_byte(text) or "\0" in text:
-            raise LandingFileError(
-                f"{file.key}: the header is not UTF-8 text; export the file as UTF-8 and upload it again"
-            )
-        if fields is None:
-            raise LandingFileError(
-                f"{file.key}: a quote in the header is not closed; correct the header and upload it again"
-            )
-        if text.strip():
-            return [name.strip().lower() for name in fields]
-    raise LandingFileError(f"{file.key}: the file is empty; upload a CSV file whose first line names its columns")
+def _read_header(lines: _Lines, columns: _Columns) -> Header:
+    while start := lines.peek(1):
+        if start[0].strip():
+            break
+        lines.skip(1)
+    else:
+        raise LandingFileError(
+            f"{columns.file_key}: the file is empty; upload a CSV file whose first line names its columns"
+        )
+    separator = columns.separator(start[0])
+    fields = next(_split(lines, separator))
+    _, text = lines.finish_record(len(lines.taken))
+    if _has_escaped_byte(text) or "\0" in text:
+        raise LandingFileError(
+            f"{columns.file_key}: the header is not UTF-8 text; export the file as UTF-8 and upload it again"
+        )
+    if fields is None:
+        raise LandingFileError(
+            f"{columns.file_key}: a quote in the header is not closed; correct the header and upload it again"
+        )
+    return columns.header(fields, separator)
 
 
 def _without_line_end(line: str) -> str:

@@ -1,38 +1,33 @@
-"""A sales file from the landing area, parsed into rows of `raw_sales`.
+"""A sales file from the landing area, parsed into rows of `raw_sales`, in two passes and bounded memory.
 
-What belongs here: which day a line belongs to, and the values as written. What does not: judging a value (`cleaning`),
-and fetching the file.
+The first pass surveys the file: its days, and how it writes numbers and dates. The second makes the rows. What belongs
+here: which day a line belongs to, and the values as written (in canonical writing where the file has a dialect of its
+own). What does not: judging a value (`cleaning`), and fetching the file.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from nexgen_assets.sales.csv_records import Header, LandingFile, Record, open_records
+from nexgen_assets.sales.dialects import DateEvidence, Dialect, NumberEvidence, read_date
 from nexgen_assets.tables import (
     DAY,
     RAW_SALES,
     SALES_FILE_COLUMNS,
     SALES_FILE_IGNORED,
+    SALES_FILE_NUMBERS,
     SALES_FILE_REQUIRED,
 )
 
 LINE_COLUMNS = (*SALES_FILE_COLUMNS, "line_id")
+DATE_COLUMN = "date_of_purchase"
 
-# How values are written in landing files. Python, Java and Rust must read the patterns alike: no \d, no \s, no $.
-# An ISO date, or an ISO date-time whose date part counts as written.
-DATE_PATTERN = r"[ \t]*([0-9]{4}-[0-9]{2}-[0-9]{2})([T ][0-9]{2}:[0-9]{2}[0-9:.,]*(Z|[+-][0-9:]+)?)?[ \t]*"
-NUMBER_PATTERN = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
-TRUE_WORDS = ("true", "t", "yes", "y", "1")
-FALSE_WORDS = ("false", "f", "no", "n", "0")
-
-_DATE = re.compile(DATE_PATTERN)
 # blocks that fit the processor's cache are transposed five times faster than blocks of 10,000
 _BLOCK_RECORDS = 256
 _BATCH_BLOCKS = 200
@@ -40,47 +35,156 @@ _DISTINCT_DATES = 100_000
 
 
 @dataclass(frozen=True)
-class SalesFile:
-    """A parsed sales file: its lines (RAW_SALES), the days they belong to, and the columns nobody knows."""
+class SalesSurvey:
+    """What a sales file holds: its lines, the days they belong to, the columns nobody knows, how it is written.
 
-    lines: pa.Table
-    days: list[date]
-    unknown_columns: list[str]
-
-
-def read_sales_file(stream: BinaryIO, file: LandingFile, calendar_start: date, last_day: date) -> SalesFile:
-    """Parse a sales CSV; every record becomes one row, a bad one with its `parse_error`.
-
-    `last_day` is the last complete day at the file's first arrival: later dates are in the future. A line without a
-    usable date belongs to the latest usable date of the file; with none, to `last_day`.
-    Raises LandingFileError if the header cannot be used.
+    `file_day` is the day of lines without a usable date.
     """
-    usable_date = _date_reader(calendar_start, last_day)
-    with open_records(stream, file, LINE_COLUMNS, SALES_FILE_REQUIRED, SALES_FILE_IGNORED) as (header, records):
-        tables = (_to_table(block, header, file, usable_date) for block in _blocks(records))
-        lines = _concat(tables)
-    lines = _book_undated_lines(lines, last_day)
-    days = sorted(lines[DAY].unique().to_pylist())
-    return SalesFile(lines, days, header.unknown_columns)
+
+    lines: int
+    days: list[date]
+    file_day: date
+    unknown_columns: list[str]
+    dialect: Dialect
 
 
-def read_date(text: str) -> date | None:
-    """The date of an ISO date or date-time, None if it is neither."""
-    match = _DATE.fullmatch(text)
-    if match is None:
-        return None
-    try:
-        return date.fromisoformat(match[1])
-    except ValueError:  # a date that no calendar has, such as February 30
-        return None
+def survey_sales_file(stream: BinaryIO, file: LandingFile, usable: tuple[date, date]) -> SalesSurvey:
+    """Look at every line of a sales file, keeping none.
+
+    `usable` are the calendar's first day and the last complete day at the file's first arrival: later dates are in the
+    future. A line without a usable date belongs to the latest usable date of the file; with none, to that last day.
+    Raises LandingFileError if the file is damaged, its header cannot be used, or its numbers or dates could be read in
+    more than one way.
+    """
+    dates, numbers = DateEvidence(file.key, DATE_COLUMN), NumberEvidence(file.key)
+    lines, has_lines_without_fields = 0, False
+    with _open_sales(stream, file) as (header, records):
+        for block in _blocks(records):
+            whole = [record for record in block if record.fields]
+            lines += len(block)
+            has_lines_without_fields |= len(whole) < len(block)
+            _see_dates(whole, header, dates)
+            if header.separator != ",":
+                _see_numbers(whole, header, numbers)
+    dialect = Dialect(header.separator, numbers.decimal_mark(), dates.order())
+    written, has_unreadable = dates.days(dialect.date_order)
+    first, last = usable
+    days = {day for day in written if first <= day <= last}
+    file_day = max(days, default=last)
+    if has_lines_without_fields or has_unreadable or len(days) < len(written):
+        days.add(file_day)
+    return SalesSurvey(lines, sorted(days), file_day, header.unknown_columns, dialect)
 
 
-def _date_reader(calendar_start: date, last_day: date) -> Callable[[str], date | None]:
+def sales_lines(
+    stream: BinaryIO,
+    file: LandingFile,
+    survey: SalesSurvey,
+    usable: tuple[date, date],
+    days: tuple[date, date] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Rows of RAW_SALES, one per record, a bad one with its `parse_error`; only those of first..last of `days` if told.
+
+    `survey` is that of the same content, with the same `usable` dates.
+    """
+    with _open_sales(stream, file) as (header, records):
+        book = _Book(file, header, survey, usable)
+        tables = (table for block in _blocks(records) if (table := book.table(block, days)).num_rows)
+        while blocks := list(islice(tables, _BATCH_BLOCKS)):
+            yield from pa.concat_tables(blocks).combine_chunks().to_batches()
+
+
+_open_sales = partial(open_records, known=LINE_COLUMNS, required=SALES_FILE_REQUIRED, ignored=SALES_FILE_IGNORED)
+
+
+def _see_dates(records: list[Record], header: Header, evidence: DateEvidence) -> None:
+    for text, line_number in _first_lines(records, header.positions[DATE_COLUMN]):
+        evidence.see(text, line_number)
+
+
+def _see_numbers(records: list[Record], header: Header, evidence: NumberEvidence) -> None:
+    for column in SALES_FILE_NUMBERS:
+        if column in header.positions:
+            for text, line_number in _first_lines(records, header.positions[column]):
+                evidence.see(text, line_number, column)
+
+
+def _first_lines(records: list[Record], place: int) -> Iterable[tuple[str, int]]:
+    """Each text of a column once, with the first line that holds it, in the order of these lines."""
+    lines: dict[str, int] = {}
+    for record in records:
+        lines.setdefault(record.fields[place], record.line_number)  # pyright: ignore[reportOptionalSubscript]
+    return lines.items()
+
+
+class _Book:
+    """Turns records of one file into rows: each on its day, each value in canonical writing."""
+
+    def __init__(self, file: LandingFile, header: Header, survey: SalesSurvey, usable: tuple[date, date]) -> None:
+        self._file = file
+        self._header = header
+        self._file_day = survey.file_day
+        self._usable_date = _date_reader(usable, survey.dialect)
+        self._translations = _translations(survey.dialect)
+
+    def table(self, records: list[Record], days: tuple[date, date] | None) -> pa.Table:
+        place = self._header.positions[DATE_COLUMN]
+        dates = [self._usable_date(record.fields[place]) if record.fields else None for record in records]
+        if days:
+            first, last = days
+            kept = [first <= (day or self._file_day) <= last for day in dates]
+            if not any(kept):
+                return RAW_SALES.arrow_schema.empty_table()
+            records = [record for record, is_kept in zip(records, kept, strict=True) if is_kept]
+            dates = [day for day, is_kept in zip(dates, kept, strict=True) if is_kept]
+        return self._to_table(records, dates)
+
+    def _to_table(self, records: list[Record], dates: list[date | None]) -> pa.Table:
+        no_fields = [""] * self._header.width
+        values = list(zip(*(record.fields or no_fields for record in records), strict=True))
+        sales_dates = pa.array(dates, RAW_SALES.by_name["sales_date"].type)
+        arrived_at = pa.scalar(self._file.arrived_at, RAW_SALES.by_name["arrived_at"].type)
+        columns: dict[str, pa.Array] = {
+            DAY: sales_dates.fill_null(self._file_day),
+            "file_key": pa.repeat(self._file.key, len(records)),
+            "file_version": pa.repeat(self._file.version, len(records)),
+            "line_number": pa.array([record.line_number for record in records], pa.int64()),
+            "arrived_at": pa.repeat(arrived_at, len(records)),
+            "sales_date": sales_dates,
+            **{name: self._texts(name, values[place]) for name, place in self._header.positions.items()},
+            "parse_error": pa.array([record.problem for record in records], pa.string()),
+            "raw_text": pa.array([record.text for record in records], pa.string()),
+        }
+        absent = pa.nulls(len(records), pa.string())
+        return pa.Table.from_arrays(
+            [columns.get(name, absent) for name in RAW_SALES.names], schema=RAW_SALES.arrow_schema
+        )
+
+    def _texts(self, name: str, values: Iterable[str]) -> pa.Array:
+        translate = self._translations.get(name)
+        if translate:
+            values = map(translate, values)
+        return pa.array([value or None for value in values], pa.string())
+
+
+def _translations(dialect: Dialect) -> dict[str, Callable[[str], str]]:
+    """Column -> how its values become canonical; nothing for a plain file."""
+    found: dict[str, Callable[[str], str]] = {}
+    if dialect.number:
+        found |= dict.fromkeys(SALES_FILE_NUMBERS, dialect.number)
+    if dialect.date:
+        found[DATE_COLUMN] = dialect.date
+    return found
+
+
+def _date_reader(usable: tuple[date, date], dialect: Dialect) -> Callable[[str], date | None]:
+    iso, (first, last) = dialect.date, usable
+
     # a file repeats few dates many times
     @lru_cache(maxsize=_DISTINCT_DATES)
     def usable_date(text: str) -> date | None:
-        day = read_date(text)
-        return day if day and calendar_start <= day <= last_day else None
+        day = read_date(iso(text) if iso else text)
+        return day if day and first <= day <= last else None
 
     return usable_date
 
@@ -88,44 +192,3 @@ def _date_reader(calendar_start: date, last_day: date) -> Callable[[str], date |
 def _blocks(records: Iterator[Record]) -> Iterator[list[Record]]:
     while block := list(islice(records, _BLOCK_RECORDS)):
         yield block
-
-
-def _concat(tables: Iterator[pa.Table]) -> pa.Table:
-    """One table with few chunks, never holding many small ones."""
-    batches = [RAW_SALES.arrow_schema.empty_table()]
-    while blocks := list(islice(tables, _BATCH_BLOCKS)):
-        batches.append(pa.concat_tables(blocks).combine_chunks())
-    return pa.concat_tables(batches)
-
-
-def _to_table(
-    records: list[Record], header: Header, file: LandingFile, usable_date: Callable[[str], date | None]
-) -> pa.Table:
-    no_fields = [""] * header.width
-    values = list(zip(*(record.fields or no_fields for record in records), strict=True))
-    sales_dates = pa.array(
-        [usable_date(text) for text in values[header.positions["date_of_purchase"]]],
-        RAW_SALES.by_name["sales_date"].type,
-    )
-    columns: dict[str, pa.Array] = {
-        DAY: sales_dates,
-        "file_key": pa.repeat(file.key, len(records)),
-        "file_version": pa.repeat(file.version, len(records)),
-        "line_number": pa.array([record.line_number for record in records], pa.int64()),
-        "arrived_at": pa.repeat(pa.scalar(file.arrived_at, RAW_SALES.by_name["arrived_at"].type), len(records)),
-        "sales_date": sales_dates,
-        **{name: _text_or_null(values[position]) for name, position in header.positions.items()},
-        "parse_error": pa.array([record.problem for record in records], pa.string()),
-        "raw_text": pa.array([record.text for record in records], pa.string()),
-    }
-    absent = pa.nulls(len(records), pa.string())
-    return pa.Table.from_arrays([columns.get(name, absent) for name in RAW_SALES.names], schema=RAW_SALES.arrow_schema)
-
-
-def _text_or_null(values: Iterable[str]) -> pa.Array:
-    return pa.array([value or None for value in values], pa.string())
-
-
-def _book_undated_lines(lines: pa.Table, last_day: date) -> pa.Table:
-    file_day = max(lines[DAY].drop_null().unique().to_pylist(), default=last_day)
-    return lines.set_column(0, RAW_SALES.arrow_schema.field(DAY), lines[DAY].fill_null(file_day))

@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 import pyarrow as pa
 
 from nexgen_assets.sales.csv_records import RAGGED, Header, LandingFile, LandingFileError, Record, open_records
-from nexgen_assets.sales.landing import FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS, read_date
+from nexgen_assets.sales.dialects import FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS, read_date
 from nexgen_assets.tables import CALENDAR, INVENTORY_COUNTS, MONEY, Table
 
 INVENTORY_FILE_REQUIRED = ("date", "product_id", "location", "on_hand")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from nexgen_assets.sales.cleaning import OverlappingFiles, cleaned, rejected, rules
-from nexgen_assets.sales.landing import LandingFile, read_sales_file
-from nexgen_assets.tables import CLEANED_SALES, REJECTED_SALES
+from nexgen_assets.sales.csv_records import LandingFile
+from nexgen_assets.sales.landing import sales_lines, survey_sales_file
+from nexgen_assets.tables import CLEANED_SALES, RAW_SALES, REJECTED_SALES
 
 CALENDAR_START, LAST_DAY = date(2020, 1, 1), date(2024, 3, 10)
 GOOD = {"product_id": "A", "location": "S", "date_of_purchase": "2024-03-01", "quantity": "2"}
@@ -22,7 +23,9 @@ GOOD = {"product_id": "A", "location": "S", "date_of_purchase": "2024-03-01", "q
 def landed(content: str | bytes, key: str = "a.csv", arrival_hour: int = 5) -> pa.Table:
     data = content if isinstance(content, bytes) else content.encode()
     file = LandingFile(key, "1", datetime(2024, 3, 11, arrival_hour, tzinfo=UTC))
-    return read_sales_file(io.BytesIO(data), file, CALENDAR_START, LAST_DAY).lines
+    usable = CALENDAR_START, LAST_DAY
+    survey = survey_sales_file(io.BytesIO(data), file, usable)
+    return pa.Table.from_batches(sales_lines(io.BytesIO(data), file, survey, usable), RAW_SALES.arrow_schema)
 
 
 def csv_of(*lines: dict[str, str]) -> str:
@@ -128,7 +131,6 @@ BROKEN: list[tuple[str, str, str]] = [
     ("negative_unit_price", "unit_price", "-1"),
     ("negative_competitor_price", "competitor_price", "-1"),
     ("negative_marketing_spend", "marketing_spend", "-1"),
-    ("negative_stock_level", "stock_level", "-1"),
     ("negative_lead_time", "lead_time", "-1"),
     ("negative_supplier_delay", "supplier_delay", "-1"),
     ("negative_shelf_life", "shelf_life", "-0.5"),
@@ -219,6 +221,12 @@ def test_a_file_of_the_required_columns_alone_is_clean(spark: SparkSession) -> N
     kept, refused = clean(spark, landed(csv_of(GOOD)))
     assert refused == []
     assert [kept[0][name] for name in ("unit_price", "amount", "stock_level", "is_promotion")] == [None] * 4
+
+
+def test_a_stock_below_zero_is_an_unknown_stock_of_a_good_sale(spark: SparkSession) -> None:
+    kept, refused = clean(spark, landed(csv_of(GOOD | {"stock_level": "-1"}, GOOD | {"stock_level": "0"})))
+    assert refused == []
+    assert [row["stock_level"] for row in kept] == [None, 0]
 
 
 def test_no_value_of_a_customer_is_told_as_the_value_at_fault(spark: SparkSession) -> None:  # noqa: ARG001

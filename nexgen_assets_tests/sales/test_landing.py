@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from time import process_time
 
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexgen_assets.sales.csv_records import MAX_RECORD_LINES
-from nexgen_assets.sales.landing import LandingFile, SalesFile, read_sales_file
+from nexgen_assets.sales.csv_records import MAX_RECORD_LINES, LandingFile
+from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_file
 from nexgen_assets.tables import RAW_SALES, SALES_FILE_COLUMNS
 
 FILE = LandingFile("sales/week.csv", "etag-1", datetime(2024, 3, 11, 5, tzinfo=UTC))
@@ -20,9 +21,30 @@ HEADER = "product_id,location,date_of_purchase,quantity"
 GOOD = "A,S,2024-03-01,1"
 
 
-def parse(content: str | bytes) -> SalesFile:
-    data = content if isinstance(content, bytes) else content.encode()
-    return read_sales_file(io.BytesIO(data), FILE, CALENDAR_START, LAST_DAY)
+@dataclass(frozen=True)
+class Parsed:
+    """Both passes over a file."""
+
+    survey: SalesSurvey
+    lines: pa.Table
+
+    @property
+    def days(self) -> list[date]:
+        return self.survey.days
+
+    @property
+    def unknown_columns(self) -> list[str]:
+        return self.survey.unknown_columns
+
+
+def parse(content: str | bytes, key: str = FILE.key, usable: tuple[date, date] = (CALENDAR_START, LAST_DAY)) -> Parsed:
+    data, file = content if isinstance(content, bytes) else content.encode(), replace(FILE, key=key)
+    survey = survey_sales_file(io.BytesIO(data), file, usable)
+    batches = sales_lines(io.BytesIO(data), file, survey, usable)
+    lines = pa.Table.from_batches(batches, RAW_SALES.arrow_schema)
+    assert survey.lines == lines.num_rows
+    assert survey.days == sorted(set(lines["day"].to_pylist()))
+    return Parsed(survey, lines)
 
 
 def rows(content: str | bytes) -> list[dict]:
@@ -74,7 +96,7 @@ def test_unknown_columns_are_reported_and_cost_no_line() -> None:
         (b"", "the file is empty"),
         (b"\n \n", "the file is empty"),
         (b"product_id,location,date_of_purchase\nA,S,2024-03-01\n", "lacks the required column 'quantity'"),
-        (b"product_id;location;date_of_purchase;quantity\n", "separated by commas"),
+        (b"product_id:location:date_of_purchase:quantity\n", "separated by commas"),
         (f"{HEADER},Quantity\n".encode(), "names 'quantity' more than once"),
         (f"{HEADER}\n".encode("utf-16"), "not UTF-8"),
         (b'product_id,location,date_of_purchase,"quantity\nA,S,2024-03-01,1\n', "quote in the header is not closed"),
