@@ -36,7 +36,7 @@ KINDS = ("sales", "inventory", "calendar")
 CURRENT, SUPERSEDED, DELETED, REFUSED = "current", "superseded", "deleted", "refused"
 PRESENT = (CURRENT, REFUSED)
 
-FILES_AT_ONCE = 2_000  # a run that is killed loses no more than these
+FILES_AT_ONCE = 5_000  # a run that is killed loses no more than these
 _HASH_DIGITS = 32
 _IN_MEMORY_BYTES = 8_000_000
 _CHUNK_BYTES = 4_000_000
