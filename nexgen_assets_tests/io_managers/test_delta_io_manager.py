@@ -23,8 +23,6 @@ from nexgen_assets.tables import DAILY_DEMAND, LANDING_FILES, REJECTED_SALES
 pytestmark = [
     # the parameter is beta, and there is no other way to one run for a range of days
     pytest.mark.filterwarnings("ignore:.*backfill_policy:dagster.BetaWarning"),
-    # Dagster asks its own deprecated attribute when it makes an IO manager of a configurable one
-    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning"),
 ]
 
 FIRST = date(2024, 1, 1)
@@ -73,10 +71,16 @@ def manifest(*days: date) -> pa.Table:
         "file_key": "sales/a.csv",
         "file_version": "1",
         "kind": "sales",
+        "etag": "1",
         "arrived_at": datetime(2024, 3, 1, tzinfo=UTC),
+        "changed_at": datetime(2024, 3, 1, tzinfo=UTC),
         "bytes": 1,
         "lines": 1,
         "days": list(days),
+        "file_day": None,
+        "separator": ",",
+        "decimal_mark": ".",
+        "date_order": "year_first",
         "unknown_columns": [],
         "status": "current",
         "problem": None,
