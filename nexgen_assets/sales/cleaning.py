@@ -70,7 +70,7 @@ def rules(calendar_start: date) -> tuple[Rule, ...]:
             RAGGED,
             None,
             F.col("parse_error") == RAGGED,
-            "the line does not split into the header's columns; check its commas and quotes",
+            "the line does not split into the header's columns; check its separators and quotes",
         ),
         Rule("missing_product_id", "product_id", _is_missing("product_id"), "no product; fill in product_id"),
         Rule("missing_location", "location", _is_missing("location"), "no location; fill in location"),

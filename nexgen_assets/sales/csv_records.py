@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice, repeat
 from typing import Any, BinaryIO, NamedTuple
 
@@ -24,6 +25,9 @@ SEPARATORS = (",", ";", "\t", "|")
 
 # a quoted field may hold line breaks, but a quote that nobody closed must not swallow the file
 MAX_RECORD_LINES = 50
+
+# no sales line is longer; a file without line ends must not fill the memory
+LONGEST_LINE = 1_000_000
 
 # lines that are split together when nothing is wrong with them; small enough for the processor's cache
 _BLOCK_LINES = 256
@@ -82,18 +86,17 @@ def open_records(
     Raises LandingFileError if the file is empty or damaged, or if its header is unreadable, lacks a required column or
     repeats one.
     """
-    columns = _Columns(file.key, known, required, ignored)
-    name = file.key.lower()
+    columns, name = _Columns(file.key, known, required, ignored), file.key.lower()
     if name.endswith(".parquet"):
         from nexgen_assets.sales.parquet_records import parquet_records
 
         yield parquet_records(stream, file, columns.header)
     elif name.endswith(".csv.gz"):
         with _damage_refused(file), gzip.GzipFile(fileobj=stream) as unpacked, _csv_text(unpacked) as text:
-            yield _csv_records(text, columns)
+            yield _csv_records(text, file, columns)
     elif name.endswith(".csv"):
         with _csv_text(stream) as text:
-            yield _csv_records(text, columns)
+            yield _csv_records(text, file, columns)
     else:
         raise LandingFileError(f"{file.key}: only .csv, .csv.gz and .parquet are read; export the file as one of these")
 
@@ -115,10 +118,20 @@ def _damage_refused(file: LandingFile) -> Iterator[None]:
         raise LandingFileError(f"{file.key}: the compressed file is damaged ({error}); upload it again") from error
 
 
-def _csv_records(text: Iterator[str], columns: "_Columns") -> tuple[Header, Iterator[Record]]:
-    lines = _Lines(text)
+def _csv_records(text: io.TextIOWrapper, file: LandingFile, columns: "_Columns") -> tuple[Header, Iterator[Record]]:
+    lines = _Lines(_physical_lines(text, file))
     header = _read_header(lines, columns)
     return header, _records(lines, header.width, header.separator)
+
+
+def _physical_lines(text: io.TextIOWrapper, file: LandingFile) -> Iterator[str]:
+    for number, line in enumerate(iter(partial(text.readline, LONGEST_LINE + 1), ""), start=1):
+        if len(line) > LONGEST_LINE:
+            raise LandingFileError(
+                f"{file.key}: line {number} has more than {LONGEST_LINE:,} characters; "
+                "end each line with a line break and upload the file again"
+            )
+        yield line
 
 
 class _Lines:
@@ -186,7 +199,7 @@ def _records_one_by_one(lines: _Lines, width: int, separator: str, end: int) -> 
         is_whole = fields is not None and len(fields) == width and not _swallows_records(lines.taken, width, separator)
         number, text = lines.finish_record(len(lines.taken) if is_whole else 1)
         if is_whole or text.strip():
-            yield _record(number, text, fields if is_whole else None)
+            yield whole_or_bad(number, text, fields if is_whole else None)
         if lines.next_number >= end:
             return
 
@@ -208,7 +221,8 @@ def _swallows_records(taken: list[str], width: int, separator: str) -> bool:
     return any('"' not in line and line.count(separator) == width - 1 for line in islice(taken, 1, None))
 
 
-def _record(number: int, text: str, fields: list[str] | None) -> Record:
+def whole_or_bad(number: int, text: str, fields: list[str] | None) -> Record:
+    """A record with its problem; bytes that are not UTF-8 come in as `surrogateescape` decodes them."""
     if _has_escaped_byte(text):
         return Record(number, _visible(text), [_visible(field) for field in fields] if fields else None, NOT_UTF8)
     return Record(number, text, fields, None if fields else RAGGED)
@@ -241,8 +255,8 @@ class _Columns:
             )
         if missing := [name for name in self.required if name not in names]:
             raise LandingFileError(
-                f"{self.file_key}: the header lacks the required column {_quoted(missing)}; "
-                "add it to the export (first line, separated by commas) and upload the file again"
+                f"{self.file_key}: the header lacks the required column {_quoted(missing)}; add it to the export"
+                f"{self._advice} and upload the file again"
             )
         return Header(
             positions={name: names.index(name) for name in self.known if name in names},
@@ -253,11 +267,17 @@ class _Columns:
             separator=separator,
         )
 
-    def separator(self, text: str) -> str:
-        """What separates the columns of a header line: by which the most required columns are found."""
+    @property
+    def _advice(self) -> str:
+        if self.file_key.lower().endswith(".parquet"):
+            return ""
+        return " (first line; its columns are separated by comma, semicolon, tab or |)"
+
+    def separator(self, lines: list[str]) -> str:
+        """What separates the columns of a header: by which the most required columns are found."""
 
         def found(separator: str) -> int:
-            names = {name.strip().lower() for name in next(_split(iter([text]), separator), None) or []}
+            names = {name.strip().lower() for name in next(_split(iter(lines), separator), None) or []}
             return len(names.intersection(self.required))
 
         return max(SEPARATORS, key=found)  # the first of equals: the comma
@@ -272,7 +292,7 @@ def _read_header(lines: _Lines, columns: _Columns) -> Header:
         raise LandingFileError(
             f"{columns.file_key}: the file is empty; upload a CSV file whose first line names its columns"
         )
-    separator = columns.separator(start[0])
+    separator = columns.separator(lines.peek(MAX_RECORD_LINES))
     fields = next(_split(lines, separator))
     _, text = lines.finish_record(len(lines.taken))
     if _has_escaped_byte(text) or "\0" in text:

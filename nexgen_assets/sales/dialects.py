@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from nexgen_assets.sales.csv_records import LandingFileError
@@ -29,10 +30,18 @@ _DISTINCT_TEXTS = 100_000
 
 def _number(decimal: str, thousands: str) -> re.Pattern[str]:
     whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{thousands}[0-9]{{3}})+)"
-    return re.compile(rf"[ \t]*[+-]?(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)[ \t]*")
+    # the blanks are those that `cleaning` trims: what it could read must be seen here
+    return re.compile(rf"[ \t\r\n]*[+-]?(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)[ \t\r\n]*")
 
 
 _WITH_POINT, _WITH_COMMA = _number(r"\.", ","), _number(",", r"\.")
+
+
+# a file repeats few numbers many times
+@lru_cache(maxsize=_DISTINCT_TEXTS)
+def _marks(text: str) -> str:
+    """The decimal marks with which a text is a number: none, one or both of `.` and `,`."""
+    return "." * bool(_WITH_POINT.fullmatch(text)) + "," * bool(_WITH_COMMA.fullmatch(text))
 
 
 @dataclass(frozen=True)
@@ -51,8 +60,8 @@ class Dialect:
         """
         if self.separator == ",":
             return None  # a comma cannot be more than a separator there
-        written, thousands, mark = (_WITH_COMMA, ".", ",") if self.decimal_mark == "," else (_WITH_POINT, ",", ".")
-        return lambda text: text.replace(thousands, "").replace(mark, ".") if written.fullmatch(text) else text
+        mark, thousands = (",", ".") if self.decimal_mark == "," else (".", ",")
+        return lambda text: text.replace(thousands, "").replace(mark, ".") if mark in _marks(text) else text
 
     @property
     def date(self) -> Callable[[str], str] | None:
@@ -94,8 +103,7 @@ class DateEvidence:
         if _ISO_DATE.fullmatch(text):
             self._note_iso(text)
         elif match := _LOCAL_DATE.fullmatch(text):
-            parts = int(match[1]), int(match[3]), int(match[4])
-            self._local.setdefault(parts, Example(line_number, self.column, text))
+            self._note_local((int(match[1]), int(match[3]), int(match[4])), Example(line_number, self.column, text))
         else:
             self.has_unreadable = True
 
@@ -106,6 +114,13 @@ class DateEvidence:
         else:
             self.has_unreadable = True
 
+    def _note_local(self, parts: tuple[int, int, int], example: Example) -> None:
+        # a date that no calendar has, such as 31/31/2024, tells nothing about the others
+        if _local_day(parts, "day_first") or _local_day(parts, "month_first"):
+            self._local.setdefault(parts, example)
+        else:
+            self.has_unreadable = True
+
     def order(self) -> DateOrder:
         """The order of all dates; ISO dates decide it, and so does any day above twelve.
 
@@ -113,20 +128,25 @@ class DateEvidence:
         """
         if self._iso or not self._local:
             return "year_first"
-        day_first = next((example for parts, example in self._local.items() if parts[0] > _LAST_MONTH), None)
-        month_first = next((example for parts, example in self._local.items() if parts[1] > _LAST_MONTH), None)
+        day_first, month_first, either = (
+            next((example for parts, example in self._local.items() if tells(*parts)), None)
+            for tells in (
+                lambda first, second, _: first > _LAST_MONTH >= second,
+                lambda first, second, _: second > _LAST_MONTH >= first,
+                lambda first, second, _: first != second,  # the fifth of May is the same either way
+            )
+        )
         advice = "write all dates as YYYY-MM-DD and upload the file again"
         if day_first and month_first:
             raise LandingFileError(
                 f"{self.file_key}: {day_first} has the day first, but {month_first} the month; {advice}"
             )
-        if not day_first and not month_first:
-            example = next(iter(self._local.values()))
+        if either and not day_first and not month_first:
             raise LandingFileError(
-                f"{self.file_key}: {example} may have the day or the month first, and no date of the file tells which; "
+                f"{self.file_key}: {either} may have the day or the month first, and no date of the file tells which; "
                 f"{advice}"
             )
-        return "day_first" if day_first else "month_first"
+        return "month_first" if month_first else "day_first"
 
     def days(self, order: DateOrder) -> tuple[set[date], bool]:
         """The days that readable dates mean, and whether any date is unreadable in that order."""
@@ -141,27 +161,24 @@ class NumberEvidence:
     """What the numbers of a file tell about their decimal mark."""
 
     file_key: str
-    _by_mark: dict[str, Example] = field(default_factory=dict)
-    _either: Example | None = None
+    _by_marks: dict[str, Example] = field(default_factory=dict)
 
     def see(self, text: str, line_number: int, column: str) -> None:
         if "," not in text and "." not in text:
             return
-        point, comma = bool(_WITH_POINT.fullmatch(text)), bool(_WITH_COMMA.fullmatch(text))
-        if point and comma:
-            self._either = self._either or Example(line_number, column, text)
-        elif point or comma:
-            self._by_mark.setdefault("." if point else ",", Example(line_number, column, text))
+        marks = _marks(text)
+        if marks and marks not in self._by_marks:
+            self._by_marks[marks] = Example(line_number, column, text)
 
     def decimal_mark(self) -> Literal[".", ","]:
         """The mark of all numbers. Raises LandingFileError if they contradict each other, or none tells."""
-        point, comma = self._by_mark.get("."), self._by_mark.get(",")
+        point, comma, either = (self._by_marks.get(marks) for marks in (".", ",", ".,"))
         advice = "write all numbers with a decimal point and without thousands separators, and upload the file again"
         if point and comma:
             raise LandingFileError(f"{self.file_key}: {comma} has a decimal comma, but {point} a point; {advice}")
-        if self._either and not point and not comma:
+        if either and not point and not comma:
             raise LandingFileError(
-                f"{self.file_key}: {self._either} may be decimals or thousands, and no number of the file tells which; "
+                f"{self.file_key}: {either} may be decimals or thousands, and no number of the file tells which; "
                 f"{advice}"
             )
         return "," if comma else "."
@@ -192,5 +209,5 @@ def _iso_text(text: str, order: DateOrder) -> str:
     day = _local_day((int(match[1]), int(match[3]), int(match[4])), order) if match else None
     if match is None or day is None:
         return text
-    hour, colon, minutes = (match[5] or "").strip(" T").partition(":")
-    return f"{day}T{hour:0>2}:{minutes}" if colon else day.isoformat()
+    hour, colon, minutes = (match[5] or "").partition(":")
+    return f"{day}{hour[0]}{hour[1:]:0>2}:{minutes}" if colon else day.isoformat()

@@ -31,7 +31,10 @@ DATE_COLUMN = "date_of_purchase"
 # blocks that fit the processor's cache are transposed five times faster than blocks of 10,000
 _BLOCK_RECORDS = 256
 _BATCH_BLOCKS = 200
-_DISTINCT_DATES = 100_000
+_DISTINCT_TEXTS = 100_000
+
+# the income is no evidence, since a refusal would show it; translated, it lets files of different dialects merge
+_TRANSLATED_NUMBERS = (*SALES_FILE_NUMBERS, "customer_income")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,15 @@ class SalesSurvey:
     file_day: date
     unknown_columns: list[str]
     dialect: Dialect
+
+
+@dataclass(frozen=True)
+class SalesFile:
+    """A whole sales file in memory: its lines (RAW_SALES), the days they belong to, and the columns nobody knows."""
+
+    lines: pa.Table
+    days: list[date]
+    unknown_columns: list[str]
 
 
 def survey_sales_file(stream: BinaryIO, file: LandingFile, usable: tuple[date, date]) -> SalesSurvey:
@@ -92,6 +104,15 @@ def sales_lines(
         tables = (table for block in _blocks(records) if (table := book.table(block, days)).num_rows)
         while blocks := list(islice(tables, _BATCH_BLOCKS)):
             yield from pa.concat_tables(blocks).combine_chunks().to_batches()
+
+
+def read_sales_file(stream: BinaryIO, file: LandingFile, calendar_start: date, last_day: date) -> SalesFile:
+    """Both passes over a file that is small enough for memory; `stream` is at its start, and can be wound back."""
+    usable = calendar_start, last_day
+    survey = survey_sales_file(stream, file, usable)
+    stream.seek(0)
+    lines = pa.Table.from_batches(sales_lines(stream, file, survey, usable), RAW_SALES.arrow_schema)
+    return SalesFile(lines, survey.days, survey.unknown_columns)
 
 
 _open_sales = partial(open_records, known=LINE_COLUMNS, required=SALES_FILE_REQUIRED, ignored=SALES_FILE_IGNORED)
@@ -170,10 +191,11 @@ class _Book:
 def _translations(dialect: Dialect) -> dict[str, Callable[[str], str]]:
     """Column -> how its values become canonical; nothing for a plain file."""
     found: dict[str, Callable[[str], str]] = {}
+    # a file repeats few numbers and dates many times
     if dialect.number:
-        found |= dict.fromkeys(SALES_FILE_NUMBERS, dialect.number)
+        found |= dict.fromkeys(_TRANSLATED_NUMBERS, lru_cache(_DISTINCT_TEXTS)(dialect.number))
     if dialect.date:
-        found[DATE_COLUMN] = dialect.date
+        found[DATE_COLUMN] = lru_cache(_DISTINCT_TEXTS)(dialect.date)
     return found
 
 
@@ -181,7 +203,7 @@ def _date_reader(usable: tuple[date, date], dialect: Dialect) -> Callable[[str],
     iso, (first, last) = dialect.date, usable
 
     # a file repeats few dates many times
-    @lru_cache(maxsize=_DISTINCT_DATES)
+    @lru_cache(maxsize=_DISTINCT_TEXTS)
     def usable_date(text: str) -> date | None:
         day = read_date(iso(text) if iso else text)
         return day if day and first <= day <= last else None
