@@ -8,6 +8,7 @@ from nexgen_assets.partitions import DayRange
 from nexgen_assets.settings import Settings
 
 CATCH_UP_DAYS = 28
+HOUSEKEEPING = "housekeeping"
 SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
 SPINE_TO_ORDERS = ("inventory_positions", "forecasts", "reorder_recommendations")
 
@@ -33,6 +34,11 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
             TRAINING,
             dg.AssetSelection.assets("trained_model"),
             description="Train a model that sees no sale after `as_of`; it becomes champion if it beats the baseline.",
+        ),
+        dg.define_asset_job(
+            HOUSEKEEPING,
+            dg.AssetSelection.groups(HOUSEKEEPING),
+            description="Remove files and records of runs that are past their retention; no row changes.",
         ),
     ]
 
@@ -79,4 +85,14 @@ def schedules(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg
     def weekly_training(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return training_run(settings.last_complete_day(context.scheduled_execution_time)).request()
 
-    return [nightly_ingest, daily_orders, weekly_training]
+    @dg.schedule(
+        cron_schedule="30 4 * * 0",
+        execution_timezone=settings.timezone,
+        job_name=HOUSEKEEPING,
+        default_status=status,
+        description="Sunday 04:30: remove files and records of runs that are past their retention.",
+    )
+    def weekly_housekeeping(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:  # noqa: ARG001
+        return dg.RunRequest(job_name=HOUSEKEEPING)
+
+    return [nightly_ingest, daily_orders, weekly_training, weekly_housekeeping]
