@@ -26,6 +26,8 @@ FAILS = "test/fails"
 
 @dg.asset(partitions_def=CALENDAR)
 def sales(context: dg.AssetExecutionContext) -> None:
+    if FAILS in context.run.tags:
+        raise ValueError("asked to fail")
     for day in context.partition_keys:
         context.add_asset_metadata({"rows": 1, "run": context.run.run_id}, partition_key=day)
 
@@ -35,15 +37,18 @@ def sales(context: dg.AssetExecutionContext) -> None:
     partitions_def=CALENDAR,
     check_specs=[dg.AssetCheckSpec("sound", asset="orders")],
 )
-def orders(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    if FAILS in context.run.tags:
-        raise ValueError("asked to fail")
+def orders() -> dg.MaterializeResult:
     return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="sound")])
 
 
 @dg.asset
 def manifest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"run": context.run.run_id})
+
+
+@dg.asset_check(asset=manifest)
+def complete() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
 
 
 def instance_with(storage: type, folder: Path) -> dg.DagsterInstance:
@@ -65,6 +70,18 @@ def run_days(instance: dg.DagsterInstance, first: int, last: int, *, fails: bool
     return dg.materialize([sales, orders], instance=instance, tags=tags, raise_on_error=not fails).run_id
 
 
+def run_sales(instance: dg.DagsterInstance, day: int, *, fails: bool = False) -> str:
+    """One run of sales alone, which has no check, over one day."""
+    tags = {RANGE_START: f"2024-01-{day:02d}", RANGE_END: f"2024-01-{day:02d}"} | ({FAILS: ""} if fails else {})
+    return dg.materialize([sales], instance=instance, tags=tags, raise_on_error=not fails).run_id
+
+
+def run_check(instance: dg.DagsterInstance) -> str:
+    """One run of the manifest's check alone."""
+    only = dg.AssetSelection.checks_for_assets(manifest)
+    return dg.materialize([manifest, complete], instance=instance, selection=only).run_id
+
+
 def run_manifest(instance: dg.DagsterInstance) -> str:
     return dg.materialize([manifest], instance=instance).run_id
 
@@ -81,7 +98,7 @@ def run_ids(instance: dg.DagsterInstance) -> set[str]:
 def told(instance: dg.DagsterInstance) -> dict[str, Any]:
     """All that Dagster says of the assets: keys, status of each partition, its latest materialization, checks."""
     keys = instance.all_asset_keys()
-    checks = [dg.AssetCheckKey(dg.AssetKey("orders"), "sound")]
+    checks = [dg.AssetCheckKey(orders.key, "sound"), dg.AssetCheckKey(manifest.key, "complete")]
     return {
         "assets": {key.to_user_string(): told_of(instance, key) for key in keys},
         "checks": instance.event_log_storage.get_latest_asset_check_execution_by_key(checks),
@@ -180,10 +197,19 @@ def test_a_young_run_stays(instance: dg.DagsterInstance) -> None:
 
 
 def test_the_latest_failure_of_a_day_stays_and_so_does_what_was_made_before(instance: dg.DagsterInstance) -> None:
-    runs = {run_days(instance, 1, 2), run_days(instance, 2, 2, fails=True)}
+    runs = {run_sales(instance, 1), run_sales(instance, 1, fails=True)}
     before = told(instance)
     prune(instance)
     assert run_ids(instance) == runs
+    assert told(instance) == before
+
+
+def test_of_a_check_that_ran_alone_the_newest_run_stays(instance: dg.DagsterInstance) -> None:
+    made = run_manifest(instance)
+    _, newest = run_check(instance), run_check(instance)
+    before = told(instance)
+    assert prune(instance).removed == 1
+    assert run_ids(instance) == {made, newest}
     assert told(instance) == before
 
 
