@@ -185,8 +185,8 @@ def test_pruning_that_was_killed_half_way_is_finished_by_the_next(
 
 
 def test_a_run_stays_for_as_long_as_one_of_its_days_is_the_newest(instance: dg.DagsterInstance) -> None:
-    runs = {run_days(instance, 1, 3), run_days(instance, 2, 5)}
-    assert prune(instance) == PrunedRuns(removed=0, needed=2)
+    runs = {run_days(instance, 1, 3), run_days(instance, 2, 5), run_sales(instance, 6), run_sales(instance, 7)}
+    assert prune(instance) == PrunedRuns(removed=0, needed=4)
     assert run_ids(instance) == runs
 
 
