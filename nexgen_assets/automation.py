@@ -30,6 +30,7 @@ SENSOR_SECONDS = 30
 ONE_AT_A_TIME = {"nexgen/spine": "days"}
 # finished; every other status of a run means that it may still read and write
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+HOUSEKEEPING = "housekeeping"
 SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
 SPINE_TO_ORDERS = ("inventory_positions", "forecasts", "reorder_recommendations")
 
@@ -57,6 +58,11 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
             TRAINING,
             dg.AssetSelection.assets("trained_model"),
             description="Train a model that sees no sale after `as_of`; it becomes champion if it beats the baseline.",
+        ),
+        dg.define_asset_job(
+            HOUSEKEEPING,
+            dg.AssetSelection.groups(HOUSEKEEPING),
+            description="Remove files and records of runs that are past their retention; no row changes.",
         ),
     ]
 
@@ -106,7 +112,17 @@ def schedules(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg
     def weekly_training(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return training_run(settings.last_complete_day(context.scheduled_execution_time)).request()
 
-    return [nightly_ingest, daily_orders, weekly_training]
+    @dg.schedule(
+        cron_schedule="30 4 * * 0",
+        execution_timezone=settings.timezone,
+        job_name=HOUSEKEEPING,
+        default_status=status,
+        description="Sunday 04:30: remove files and records of runs that are past their retention.",
+    )
+    def weekly_housekeeping(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:  # noqa: ARG001
+        return dg.RunRequest(job_name=HOUSEKEEPING)
+
+    return [nightly_ingest, daily_orders, weekly_training, weekly_housekeeping]
 
 
 def landing_sensor(settings: Settings, known_jobs: list[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from nexgen_assets.assets.features import feature_assets
 from nexgen_assets.assets.forecasts import forecast_assets
+from nexgen_assets.assets.housekeeping import housekeeping_assets
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
@@ -42,6 +43,7 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *model_assets(settings),
             *forecast_assets(settings, days),
             *replenishment_assets(settings, days),
+            *housekeeping_assets(settings),
         ]
 
 

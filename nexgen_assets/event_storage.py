@@ -28,14 +28,14 @@ from dagster._config import UserConfigSchema
 from dagster._core.event_api import EventHandlerFn
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, BATCH_WRITABLE_EVENTS
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     SqliteEventLogStorage,
     SqliteEventLogStorageWatchdog,
 )
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 from watchdog.events import FileSystemEvent, PatternMatchingEventHandler
@@ -127,6 +127,19 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         handler = _WriteAheadLogWatchdog(self, run_id, callback, cursor)
         self._watchers[run_id][callback] = (handler, self._obs.schedule(handler, self._base_dir, recursive=True))
 
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events: its rows in the index, and its file, which the shipped storage leaves behind empty."""
+        events = SqlEventLogStorageTable.c
+        of_run = events.run_id == run_id
+        with self.index_connection() as index:
+            # a subquery: a run of ten years has more events than SQLite takes values in one statement
+            index.execute(
+                AssetEventTagsTable.delete().where(AssetEventTagsTable.c.event_id.in_(select(events.id).where(of_run)))
+            )
+            index.execute(SqlEventLogStorageTable.delete().where(of_run))
+        self._delete_shard(run_id)
+        self.free_concurrency_slots_for_run(run_id)
+
     def wipe(self) -> None:
         """Delete all events: the files of the runs and the rows of the index."""
         self._close_shards()
@@ -206,6 +219,15 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             pool_size=1,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
         )
+
+    def _delete_shard(self, shard: str) -> None:
+        self._forget_parents_shards()
+        with self._lock:
+            if kept := self._shards.pop(shard, None):
+                kept.engine.dispose()
+            self._initialized_dbs.discard(shard)
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path_for_shard(shard)}{suffix}").unlink(missing_ok=True)
 
     def _close_shards(self) -> None:
         self._forget_parents_shards()

@@ -73,6 +73,12 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     )
     training_rows: Annotated[int, Field(ge=1_000)] = Field(400_000, description="Most rows that one training samples")
     threads: Annotated[int, Field(ge=1, le=256)] = Field(2, description="Threads XGBoost may use")
+    retention_days: Annotated[int, Field(ge=1)] = Field(
+        30, description="Every version of a table stays readable this long (days)"
+    )
+    run_retention_days: Annotated[int, Field(ge=1)] = Field(
+        90, description="Dagster's record of a run that nothing needs any more is kept this long (days)"
+    )
     schedules: Literal["on", "off"] = Field("off", description="Whether the schedules start switched on")
 
     @field_validator("timezone")

@@ -345,6 +345,32 @@ def test_a_deleted_run_is_gone_and_the_next_one_is_stored(batched: DagsterInstan
     assert batched.get_materialized_partitions(demand.key) == set(DAYS)
 
 
+def test_deleting_a_run_leaves_the_index_that_the_shipped_storage_leaves_and_no_file(pair: Pair) -> None:
+    folder, ours, shipped = pair
+    for file in folder.glob("*/*.db"):
+        empty(file)
+    for storage in (ours, shipped):
+        for run in ("gone", "kept"):
+            storage.store_event_batch([materialized(partition=day, run_id=run) for day in DAYS])
+        storage.delete_events("gone")
+    assert shards_of(folder / "ours")["index"] == shards_of(folder / "shipped")["index"]
+    assert list((folder / "ours").glob("gone*")) == []
+    assert len(ours.get_logs_for_run("kept")) == len(DAYS)
+
+
+@pytest.mark.parametrize("is_other_process", [False, True])
+def test_after_its_events_were_deleted_the_same_run_can_be_written_again(
+    storage: BatchedSqliteEventLogStorage, tmp_path: Path, is_other_process: bool
+) -> None:
+    storage.store_event_batch([materialized(), materialized()])
+    deleter = BatchedSqliteEventLogStorage(str(tmp_path / "storage")) if is_other_process else storage
+    deleter.delete_events(RUN)
+    storage.store_event_batch([materialized(partition=DAYS[0])])
+    deleter.dispose()
+    assert len(storage.get_logs_for_run(RUN)) == 1
+    assert storage.get_materialized_partitions(AssetKey("sales")) == {DAYS[0]}
+
+
 def test_a_wiped_asset_is_gone_and_its_next_materialization_is_stored(batched: DagsterInstance) -> None:
     materialize([demand], instance=batched, tags=RANGE)
     batched.wipe_assets([demand.key])

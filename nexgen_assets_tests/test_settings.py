@@ -29,6 +29,8 @@ WRONG = {
     "NEXGEN_DEFAULT_MARGIN": "1",
     "NEXGEN_TRAINING_ROWS": "many",
     "NEXGEN_THREADS": "0",
+    "NEXGEN_RETENTION_DAYS": "0",
+    "NEXGEN_RUN_RETENTION_DAYS": "forever",
     "NEXGEN_SCHEDULES": "maybe",
 }
 

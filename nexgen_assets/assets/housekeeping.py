@@ -1,0 +1,62 @@
+"""Upkeep of what the other assets leave behind: files of tables, and records of runs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from nexgen_assets.assets.common import OWNERS, PYTHON_KINDS
+from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.io_managers.maintenance import Upkeep, maintain
+from nexgen_assets.resources.lake import LakeResource
+from nexgen_assets.retention import prune_runs
+from nexgen_assets.settings import Settings
+from nexgen_assets.tables import TABLES
+
+GROUP = "housekeeping"
+
+
+def housekeeping_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    @dg.asset(group_name=GROUP, kinds=PYTHON_KINDS, owners=OWNERS, code_version="1")
+    def maintained_tables(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+        """All tables with small files merged, and without files that no version of the retention needs.
+
+        Every version of the last `NEXGEN_RETENTION_DAYS` days stays readable. What killed writes left behind goes a
+        day after they were killed.
+        """
+        tables, now, done = DeltaTables(lake.access), datetime.now(UTC), list[Upkeep]()
+        for table in TABLES.values():
+            upkeep = maintain(tables, table, settings.retention_days, now)
+            if upkeep is None:
+                continue
+            context.log.info(
+                f"{table.name}: {upkeep.files_removed} files removed ({upkeep.bytes_removed / 1e6:.1f} MB), "
+                f"{upkeep.files_merged} merged, {upkeep.files_kept} kept ({upkeep.bytes_kept / 1e6:.1f} MB)"
+            )
+            done.append(upkeep)
+        return dg.MaterializeResult(metadata=_told(done))
+
+    @dg.asset(group_name=GROUP, kinds={"python", "dagster"}, owners=OWNERS, code_version="1")
+    def pruned_runs(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        """Dagster's records of runs, without those older than `NEXGEN_RUN_RETENTION_DAYS` that nothing needs.
+
+        A run that holds the latest materialization, attempt or check of any partition stays, whatever its age.
+        """
+        before = datetime.now(UTC) - timedelta(days=settings.run_retention_days)
+        pruned = prune_runs(context.instance, before, context.log.info)
+        context.log.info(f"{pruned.removed} runs removed; {pruned.needed} old ones are still needed")
+        return dg.MaterializeResult(metadata={"runs_removed": pruned.removed, "old_runs_needed": pruned.needed})
+
+    return [maintained_tables, pruned_runs]
+
+
+def _told(done: list[Upkeep]) -> Mapping[str, dg.MetadataValue]:
+    """Sums, which the UI plots over time, and a line per table."""
+    sums = {
+        name: dg.MetadataValue.int(sum(getattr(upkeep, name) for upkeep in done))
+        for name in ("files_merged", "files_removed", "bytes_removed", "files_kept", "bytes_kept")
+    }
+    if not done:
+        return sums
+    return {**sums, "tables": dg.MetadataValue.table([dg.TableRecord(asdict(upkeep)) for upkeep in done])}
