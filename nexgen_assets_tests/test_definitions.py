@@ -80,6 +80,12 @@ def graph_of(repository: dg.RepositoryDefinition) -> dict[str, Any]:
             }
             for node in nodes
         },
+        "checks": {
+            node.key.to_user_string(): sorted(
+                f"{key.name} (blocking)" if graph.get(key).blocking else key.name for key in node.check_keys
+            )
+            for node in nodes
+        },
         "jobs": {job.name: assets_of(job) for job in repository.get_all_jobs() if not job.name.startswith("__")},
         "schedules": {
             schedule.name: {

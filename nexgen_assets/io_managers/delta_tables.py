@@ -224,13 +224,14 @@ class DeltaTables:
             figures=found.figures,
         )
 
-    def replace_all(self, table: Table, rows: pa.Table) -> int:
-        """Replace a whole, small table that is not daily; returns the new version.
+    def replace_all(self, table: Table, rows: pa.Table) -> tuple[int, tuple[Verdict, ...]]:
+        """Replace a whole, small table that is not daily; returns the new version and what the audit found.
 
         Raises ContractError before anything is public.
         """
         conformed = _conform_arrow(table, rows).read_all()
-        require(audit_rows(table, conformed))
+        verdicts = audit_rows(table, conformed)
+        require(verdicts)
         uri = self.access.table_uri(table.name)
         write_deltalake(
             uri,
@@ -238,7 +239,7 @@ class DeltaTables:
             mode="overwrite",
             storage_options=self.access.storage_options,
         )
-        return DeltaTable(uri, storage_options=self.access.storage_options).version()
+        return DeltaTable(uri, storage_options=self.access.storage_options).version(), verdicts
 
     # two first writers: one creates the table, the other finds it at the second look
     @retry(retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(2), reraise=True)

@@ -290,8 +290,8 @@ def plans(**columns: list[Any]) -> pa.Table:
 
 
 def test_a_small_table_is_replaced_as_a_whole(tables: DeltaTables) -> None:
-    assert tables.replace_all(PLANS, plans(product_id=["03", "04"])) == 0
-    assert tables.replace_all(PLANS, plans()) == 1
+    assert tables.replace_all(PLANS, plans(product_id=["03", "04"]))[0] == 0
+    assert tables.replace_all(PLANS, plans())[0] == 1
     assert tables.read(PLANS).equals(plans().cast(PLANS.arrow_schema))
 
 
