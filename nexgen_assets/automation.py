@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from nexgen_assets.checks import freshness_selection
 from nexgen_assets.launcher import DAILY, HISTORY, INGEST, TRAINING, busy_days, plan_days, training_run
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.settings import Settings
@@ -21,12 +22,12 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             HISTORY,
-            dg.AssetSelection.assets(*SPINE_TO_FEATURES),
+            dg.AssetSelection.assets(*SPINE_TO_FEATURES) - freshness_selection(),
             description="Sales to features for a range of days.",
         ),
         dg.define_asset_job(
             DAILY,
-            dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS),
+            dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS) - freshness_selection(),
             description="A day from landed sales to orders: the spine without training.",
         ),
         dg.define_asset_job(

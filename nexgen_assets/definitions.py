@@ -12,6 +12,7 @@ from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
 from nexgen_assets.automation import jobs, schedules
+from nexgen_assets.checks import freshness_checks, freshness_job, freshness_schedule, quality_checks
 from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.models import ModelIOManager
 from nexgen_assets.partitions import daily_partitions
@@ -50,8 +51,9 @@ def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -
     days = daily_partitions(settings)
     return dg.Definitions(
         assets=build_assets(settings, days),
-        jobs=jobs(),
-        schedules=schedules(settings, days),
+        asset_checks=[*quality_checks(), *freshness_checks(settings)],
+        jobs=[*jobs(), freshness_job()],
+        schedules=[*schedules(settings, days), freshness_schedule(settings)],
         resources={**build_resources(settings), **(overrides or {})},
         # one process for all steps of a run: a process per step would cost three seconds of imports each
         executor=dg.in_process_executor,

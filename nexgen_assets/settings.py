@@ -4,7 +4,7 @@ Values come from the environment, then from a `.env` file in the working directo
 start with the variable's name. Credentials are not here: they come from the standard `AWS_*` chain.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -67,6 +67,9 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     )
     training_rows: Annotated[int, Field(ge=1_000)] = Field(400_000, description="Most rows that one training samples")
     threads: Annotated[int, Field(ge=1, le=256)] = Field(2, description="Threads XGBoost may use")
+    fresh_by: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
+        "06:00", description="Time of day by which yesterday's sales and orders must be there (HH:MM)"
+    )
     schedules: Literal["on", "off"] = Field("off", description="Whether the schedules start switched on")
 
     @field_validator("timezone")
@@ -81,6 +84,10 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def fresh_by_time(self) -> time:
+        return time.fromisoformat(self.fresh_by)
 
     @cached_property
     def home_path(self) -> Path:

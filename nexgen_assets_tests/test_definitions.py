@@ -86,7 +86,11 @@ def graph_of(repository: dg.RepositoryDefinition) -> dict[str, Any]:
             )
             for node in nodes
         },
-        "jobs": {job.name: assets_of(job) for job in repository.get_all_jobs() if not job.name.startswith("__")},
+        "jobs": {
+            job.name: assets_of(job) or checks_of(job)
+            for job in repository.get_all_jobs()
+            if not job.name.startswith("__")
+        },
         "schedules": {
             schedule.name: {
                 "cron": schedule.cron_schedule,
@@ -101,6 +105,10 @@ def graph_of(repository: dg.RepositoryDefinition) -> dict[str, Any]:
 
 def assets_of(job: dg.JobDefinition) -> list[str]:
     return sorted(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
+
+
+def checks_of(job: dg.JobDefinition) -> list[str]:
+    return sorted(f"check {key.to_user_string()}" for key in job.asset_layer.asset_graph.asset_check_keys)
 
 
 def test_the_graph_is_the_one_in_graph_json(repository: dg.RepositoryDefinition) -> None:

@@ -6,7 +6,7 @@ numbers. What does not: staging and publishing (`delta_tables`), and telling Dag
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, cast
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ ROWS_PER_AUDIT = 3_000_000  # bounds the memory of a query that groups rows
 # a day is a small file: reading is waiting, so many are opened at once
 SCAN_SETTINGS = {"datafusion.execution.target_partitions": "16"}
 OFFENDERS_SHOWN = 5
+SERIES_GRAIN = (DAY, "product_id", "location")
 
 SCHEMA, NO_FUTURE_DAYS, GRAIN, VALUES = "schema", "no_future_days", "unique_grain", "valid_values"
 CONSERVATION, SAME_SERIES = "conservation_of_lines", "same_series"
@@ -94,12 +95,18 @@ def audit(
     if staged.rows:
         query.register("stage", staged.open())
     values, figures = _values(table, staged, query)
-    verdicts = [*of_days, _grain(table, staged, query), values]
+    verdicts = [*of_days, values]
     if table.conservation:
         whole, other = (published(name) for name in (table.conservation.whole, table.conservation.other))
         verdicts.append(_conservation(table, staged, whole, other))
-    if table.same_series_as:
-        verdicts.append(_same_series(table, staged, query, published(table.same_series_as)))
+    compared = _compare_series(table, staged, query, published(table.same_series_as)) if table.same_series_as else None
+    if compared:
+        verdicts.append(_same_series(table, staged, compared))
+    if compared and table.grain == SERIES_GRAIN:
+        # the comparison has counted the rows of each grain already
+        verdicts.append(_unique(table, staged, compared.examples if compared.doubled else []))
+    else:
+        verdicts.append(_unique(table, staged, _doubled(table, staged, query)))
     return Audited(tuple(verdicts), figures)
 
 
@@ -159,16 +166,22 @@ def _no_future_days(table: Table, staged: Staged, last_day: date | None) -> Verd
     return _passed(NO_FUTURE_DAYS, table, numbers)
 
 
-def _grain(table: Table, staged: Staged, query: QueryBuilder) -> Verdict:
+def _unique(table: Table, staged: Staged, offenders: Sequence[dict[str, Any]]) -> Verdict:
+    if offenders:
+        problem = f"several rows share one {' x '.join(table.grain)}, such as {offenders}"
+        return _broken(GRAIN, table, problem, _numbers(staged))
+    return _passed(GRAIN, table, _numbers(staged))
+
+
+def _doubled(table: Table, staged: Staged, query: QueryBuilder) -> list[dict[str, Any]]:
+    """Some of the grains that several rows share, with the number `n` of their rows."""
     grain = ", ".join(f'"{name}"' for name in table.grain)
     for first, last in _chunks(staged.rows_per_day):
         rows = sum(n for day, n in staged.rows_per_day.items() if first <= day <= last)
         groups = f"SELECT {grain}, count(*) AS n FROM stage{where(first, last)} GROUP BY {grain}"  # noqa: S608
         if _scalar(query, f"SELECT count(*) FROM ({groups})") != rows:  # noqa: S608
-            offenders = _rows(query, f"SELECT * FROM ({groups}) WHERE n > 1 LIMIT {OFFENDERS_SHOWN}")  # noqa: S608
-            problem = f"several rows share one {' x '.join(table.grain)}, such as {offenders}"
-            return _broken(GRAIN, table, problem, _numbers(staged))
-    return _passed(GRAIN, table, _numbers(staged))
+            return _rows(query, f"SELECT * FROM ({groups}) WHERE n > 1 LIMIT {OFFENDERS_SHOWN}")  # noqa: S608
+    return []
 
 
 def _values(table: Table, staged: Staged, query: QueryBuilder) -> tuple[Verdict, Figures]:
@@ -215,7 +228,7 @@ def _conservation(table: Table, staged: Staged, whole: DeltaTable | None, other:
     parts = table.conservation
     assert parts  # noqa: S101  # the caller asked
     received, elsewhere = (rows_per_day(found, staged.start, staged.end) for found in (whole, other))
-    days = [staged.start + timedelta(days=i) for i in range((staged.end - staged.start).days + 1)]
+    days = sorted({staged.start, *staged.rows_per_day, *received, *elsewhere})
     lost = {day: received.get(day, 0) - staged.rows_per_day.get(day, 0) - elsewhere.get(day, 0) for day in days}
     worst = max(days, key=lambda day: abs(lost[day]))
     numbers = {
@@ -235,40 +248,68 @@ def _conservation(table: Table, staged: Staged, whole: DeltaTable | None, other:
     return _broken(CONSERVATION, table, problem, numbers)
 
 
-def _same_series(table: Table, staged: Staged, query: QueryBuilder, model: DeltaTable | None) -> Verdict:
+@dataclass(frozen=True)
+class _Compared:
+    """Products x locations of days: how many only the other table holds, only the stage, or the stage more than once.
+
+    An example has the number `n` of its staged rows, and whether the other table holds it.
+    """
+
+    rows: int
+    missing: int
+    unknown: int
+    doubled: int
+    examples: list[dict[str, Any]]
+
+
+def _compare_series(table: Table, staged: Staged, query: QueryBuilder, model: DeltaTable | None) -> _Compared:
     wanted = rows_per_day(model, staged.start, staged.end)
-    numbers = {**_numbers(staged), f"{table.same_series_as}_rows": sum(wanted.values())}
     sides = [("stage", "1, 0")] if staged.rows else []
     if model is not None and wanted:
         query.register("model", model)
         sides.append(("model", "0, 1"))
-    key = f'"{DAY}", "product_id", "location"'
-    differing: list[dict[str, Any]] = []
+    key = ", ".join(f'"{name}"' for name in SERIES_GRAIN)
+    # rows of a finer grain share a product x location rightly
+    doubled = "n > 1" if table.grain == SERIES_GRAIN else "false"
+    missing = unknown = several = 0
+    examples: list[dict[str, Any]] = []
     for first, last in _chunks(_sum_of(staged.rows_per_day, wanted)):
         rows = " UNION ALL ".join(
-            f"SELECT {key}, {flags} FROM {side}{where(first, last)}"  # noqa: S608
-            for side, flags in sides
+            f"SELECT {key}, {counted} FROM {side}{where(first, last)}"  # noqa: S608
+            for side, counted in sides
         )
-        differing += _rows(
+        groups = (
+            f"SELECT {key}, sum(here) AS n, max(there) > 0 AS is_wanted "  # noqa: S608
+            f"FROM ({rows}) AS both({key}, here, there) GROUP BY {key}"
+        )
+        (found,) = _rows(
             query,
-            f"SELECT {key}, max(here) AS here FROM ({rows}) AS both({key}, here, wanted) "  # noqa: S608
-            f"GROUP BY {key} HAVING max(here) <> max(wanted)",
+            "SELECT count(*) FILTER (WHERE n = 0) AS missing, count(*) FILTER (WHERE NOT is_wanted) AS unknown, "  # noqa: S608
+            f"count(*) FILTER (WHERE {doubled}) AS several FROM ({groups})",
         )
-    if not differing:
+        missing, unknown, several = missing + found["missing"], unknown + found["unknown"], several + found["several"]
+        if any(found.values()) and not examples:
+            offenders = f"SELECT * FROM ({groups}) WHERE n = 0 OR NOT is_wanted OR {doubled}"  # noqa: S608
+            examples = _rows(query, f"{offenders} ORDER BY {key} LIMIT {OFFENDERS_SHOWN}")
+    return _Compared(sum(wanted.values()), missing, unknown, several, examples)
+
+
+def _same_series(table: Table, staged: Staged, compared: _Compared) -> Verdict:
+    numbers = {
+        **_numbers(staged),
+        f"{table.same_series_as}_rows": compared.rows,
+        "missing_series": compared.missing,
+        "unknown_series": compared.unknown,
+    }
+    if not compared.missing and not compared.unknown:
         return _passed(SAME_SERIES, table, numbers)
-    missing = [row for row in differing if not row["here"]]
-    examples = [f"{row['product_id']} at {row['location']} on {row[DAY]}" for row in differing[:OFFENDERS_SHOWN]]
+    examples = [f"{row['product_id']} at {row['location']} on {row[DAY]}" for row in compared.examples]
     problem = (
-        f"{len(missing)} products x locations of {table.same_series_as} are missing and "
-        f"{len(differing) - len(missing)} are not in it, such as {', '.join(examples)}; "
-        f"materialize what lies between the two tables first if it is older"
+        f"of the products x locations of {table.same_series_as}, {compared.missing} are missing, and "
+        f"{compared.unknown} are not among them, such as {', '.join(examples)}; "
+        f"if the tables in between are older, materialize them first"
     )
-    return _broken(
-        SAME_SERIES,
-        table,
-        problem,
-        {**numbers, "missing_series": len(missing), "unknown_series": len(differing) - len(missing)},
-    )
+    return _broken(SAME_SERIES, table, problem, numbers)
 
 
 def _passed(name: str, table: Table, numbers: Mapping[str, Number]) -> Verdict:
