@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from nexgen_assets.checks import freshness_selection
+from nexgen_assets.checks import freshness_selection, quality_selection
 from nexgen_assets.launcher import DAILY, HISTORY, INGEST, TRAINING, busy_days, plan_days, training_run
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.settings import Settings
@@ -22,7 +22,7 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             HISTORY,
-            dg.AssetSelection.assets(*SPINE_TO_FEATURES) - freshness_selection(),
+            dg.AssetSelection.assets(*SPINE_TO_FEATURES) - freshness_selection() - quality_selection(),
             description="Sales to features for a range of days.",
         ),
         dg.define_asset_job(

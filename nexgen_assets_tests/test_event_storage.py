@@ -19,7 +19,6 @@ import psutil
 import pytest
 from dagster import (
     AssetCheckKey,
-    AssetCheckKey,
     AssetCheckResult,
     AssetCheckSpec,
     AssetExecutionContext,

@@ -138,7 +138,7 @@ def stock_is_known(day: date, series: Mapping[date, int], unknown: Mapping[date,
     )
 
 
-def yesterday_is_there(yesterday: date, present: bool, newest: date | None, due: datetime, now: datetime) -> Verdict:
+def yesterday_is_there(yesterday: date, *, present: bool, newest: date | None, due: datetime, now: datetime) -> Verdict:
     """Whether the day that closed last has been built; before `due` nobody is late."""
     late = (now - due).total_seconds() / 3600
     if present:
