@@ -309,7 +309,7 @@ def test_automation_refuses_what_depends_on_a_table_whose_write_was_stopped(
     def report() -> None: ...
 
     def requested() -> int:
-        defs = dg.Definitions(assets=[daily_demand, report])
+        defs = dg.Definitions([daily_demand, report], resources={"tables": dg.mem_io_manager})
         return dg.evaluate_automation_conditions(defs, instance).get_num_requested(dg.AssetKey("report"))
 
     assert requested() > 0
