@@ -9,6 +9,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from nexgen_assets.backlog import affected_ranges, next_run, take_stock
+from nexgen_assets.checks import freshness_selection, quality_selection
 from nexgen_assets.landing_zone import LandingZone, last_change
 from nexgen_assets.launcher import (
     DAILY,
@@ -44,13 +45,13 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             HISTORY,
-            dg.AssetSelection.assets(*SPINE_TO_FEATURES),
+            dg.AssetSelection.assets(*SPINE_TO_FEATURES) - freshness_selection() - quality_selection(),
             description="Sales to features for a range of days.",
             tags=ONE_AT_A_TIME,
         ),
         dg.define_asset_job(
             DAILY,
-            dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS),
+            dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS) - freshness_selection(),
             description="A day from landed sales to orders: the spine without training.",
             tags=ONE_AT_A_TIME,
         ),

@@ -13,6 +13,7 @@ from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
 from nexgen_assets.automation import jobs, landing_sensor, schedules
+from nexgen_assets.checks import freshness_checks, freshness_job, freshness_schedule, quality_checks
 from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.models import ModelIOManager
 from nexgen_assets.partitions import daily_partitions
@@ -52,8 +53,9 @@ def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -
     days, known_jobs = daily_partitions(settings), jobs()
     return dg.Definitions(
         assets=build_assets(settings, days),
-        jobs=known_jobs,
-        schedules=schedules(settings, days),
+        asset_checks=[*quality_checks(), *freshness_checks(settings)],
+        jobs=[*known_jobs, freshness_job()],
+        schedules=[*schedules(settings, days), freshness_schedule(settings)],
         sensors=[landing_sensor(settings, known_jobs)],
         resources={**build_resources(settings), **(overrides or {})},
         # one process for all steps of a run: a process per step would cost three seconds of imports each

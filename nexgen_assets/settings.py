@@ -4,7 +4,7 @@ Values come from the environment, then from a `.env` file in the working directo
 start with the variable's name. Credentials are not here: they come from the standard `AWS_*` chain.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -79,6 +79,9 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     run_retention_days: Annotated[int, Field(ge=1)] = Field(
         90, description="Dagster's record of a run that nothing needs any more is kept this long (days)"
     )
+    fresh_by: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
+        "06:00", description="Time of day by which yesterday's sales and orders must be there (HH:MM)"
+    )
     schedules: Literal["on", "off"] = Field("off", description="Whether the schedules start switched on")
 
     @field_validator("timezone")
@@ -98,6 +101,10 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     def reach_days(self) -> int:
         """A day's sales reach no row later than so many days on: a product stays active, a feature looks back."""
         return self.active_days + self.lookback_days
+
+    @property
+    def fresh_by_time(self) -> time:
+        return time.fromisoformat(self.fresh_by)
 
     @cached_property
     def home_path(self) -> Path:

@@ -7,7 +7,7 @@ domain code may use it.
 Every daily table is partitioned by `day`: the day whose close the row knows. For forecasts and orders it is the origin.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -53,14 +53,29 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Conservation:
+    """Each day's rows and those of the table `other` are together the rows of the table `whole`."""
+
+    whole: str
+    other: str
+
+
+@dataclass(frozen=True)
 class Table:
-    """One table: its grain (the columns that identify a row) and its columns, `day` first where it is daily."""
+    """One table: its grain (the columns that identify a row) and its columns, `day` first where it is daily.
+
+    `conservation` and `same_series_as` (a day holds exactly that table's products x locations) tie it to others.
+    `figures` are what the catalog plots per day: name -> SQL over the day's rows, cheap enough for every write.
+    """
 
     name: str
     description: str
     grain: tuple[str, ...]
     columns: tuple[Column, ...]
     is_daily: bool = True
+    conservation: Conservation | None = None
+    same_series_as: str | None = None
+    figures: Mapping[str, str] = field(default_factory=dict)
     by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -204,6 +219,7 @@ CLEANED_SALES = Table(
         Column("supplier_delay_days", REAL, "Further days of delay seen", "days", minimum=0),
         Column("shelf_life_days", REAL, "Days the product keeps after receipt", "days", minimum=0),
     ),
+    conservation=Conservation(whole="raw_sales", other="rejected_sales"),
 )
 
 REJECTED_SALES = Table(
@@ -220,6 +236,10 @@ REJECTED_SALES = Table(
         Column("is_duplicate", FLAG, "True for the surplus of overlapping files: removed, not wrong", nullable=False),
         Column("raw_text", TEXT, "The line itself, as received", nullable=False),
     ),
+    figures={
+        "refused_lines": 'count(*) FILTER (WHERE NOT "is_duplicate")',
+        "duplicate_lines": 'count(*) FILTER (WHERE "is_duplicate")',
+    },
 )
 
 DAILY_DEMAND = Table(
@@ -266,6 +286,11 @@ DAILY_DEMAND = Table(
         Column("supplier_delay_days", REAL, "Latest known further delay", "days", minimum=0),
         Column("shelf_life_days", REAL, "Latest known shelf life", "days", minimum=0),
     ),
+    figures={
+        "units": 'sum("demand_units")',
+        "revenue": 'sum("revenue")',
+        "stockout_share": 'avg(CASE WHEN "is_stockout" THEN 1.0 ELSE 0.0 END)',
+    },
 )
 
 DEMAND_WINDOWS = (7, 14, 28, 56, 91, 182, 364)
@@ -358,6 +383,7 @@ CLEANED_FEATURES = Table(
             minimum=0,
         ),
     ),
+    same_series_as="daily_demand",
 )
 
 CALENDAR = Table(
@@ -456,6 +482,8 @@ INVENTORY_POSITIONS = Table(
         Column("is_default_unit_cost", FLAG, "True if the cost is assumed", nullable=False),
         Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
     ),
+    same_series_as="daily_demand",
+    figures={"unknown_stock_share": 'avg(CASE WHEN "on_hand" IS NULL THEN 1.0 ELSE 0.0 END)'},
 )
 
 FORECASTS = Table(
@@ -482,6 +510,8 @@ FORECASTS = Table(
         ),
         Column("model_version", TEXT, "Model that made the forecast, or `seasonal_naive`", nullable=False),
     ),
+    same_series_as="daily_demand",
+    figures={"expected_units": 'sum("mean")'},
 )
 
 REORDER_RECOMMENDATIONS = Table(
@@ -604,6 +634,8 @@ REORDER_RECOMMENDATIONS = Table(
         Column("explanation", TEXT, "The order in one sentence", nullable=False),
         Column("revision", TEXT, "Hash of the row's content: the same inputs give the same revision", nullable=False),
     ),
+    same_series_as="daily_demand",
+    figures={"order_units": 'sum("order_units")', "order_value": 'sum("order_value")'},
 )
 
 LANDING_FILES = Table(

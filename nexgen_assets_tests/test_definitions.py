@@ -80,7 +80,17 @@ def graph_of(repository: dg.RepositoryDefinition) -> dict[str, Any]:
             }
             for node in nodes
         },
-        "jobs": {job.name: assets_of(job) for job in repository.get_all_jobs() if not job.name.startswith("__")},
+        "checks": {
+            node.key.to_user_string(): sorted(
+                f"{key.name} (blocking)" if graph.get(key).blocking else key.name for key in node.check_keys
+            )
+            for node in nodes
+        },
+        "jobs": {
+            job.name: assets_of(job) or checks_of(job)
+            for job in repository.get_all_jobs()
+            if not job.name.startswith("__")
+        },
         "schedules": {
             schedule.name: {
                 "cron": schedule.cron_schedule,
@@ -95,6 +105,10 @@ def graph_of(repository: dg.RepositoryDefinition) -> dict[str, Any]:
 
 def assets_of(job: dg.JobDefinition) -> list[str]:
     return sorted(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
+
+
+def checks_of(job: dg.JobDefinition) -> list[str]:
+    return sorted(f"check {key.to_user_string()}" for key in job.asset_layer.asset_graph.asset_check_keys)
 
 
 def test_the_graph_is_the_one_in_graph_json(repository: dg.RepositoryDefinition) -> None:

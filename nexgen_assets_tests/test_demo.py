@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from nexgen_assets.definitions import defs
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.landing_zone import LandingZone
 from nexgen_assets.launcher import open_instance
 from nexgen_assets.resources.embedded_s3 import embedded_s3
 from nexgen_assets.resources.lake import S3Access
+from nexgen_assets.sales.quality import FRESH
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import TABLES, Table
 
@@ -148,6 +150,17 @@ def test_each_day_is_materialized_with_its_row_count(home: Path, tables: dict[st
     demand = tables["daily_demand"]
     assert metadata["dagster/row_count"].value == demand.filter(pc.equal(demand["day"], last)).num_rows
     assert metadata["dagster/column_schema"].schema.columns[0].name == "day"
+
+
+@pytest.mark.usefixtures("environment", "printed")
+def test_every_check_ends_in_a_verdict_and_no_blocking_one_has_failed(home: Path) -> None:
+    graph = defs.resolve_asset_graph()
+    keys = [key for key in graph.asset_check_keys if key.name != FRESH]
+    with instance_of(home) as instance:
+        history = instance.event_log_storage.get_asset_check_execution_history
+        ended = {key: {record.status.value for record in history(key, limit=2000)} for key in keys}
+    assert {key for key, found in ended.items() if not found or not found <= {"SUCCEEDED", "FAILED"}} == set()
+    assert {key for key, found in ended.items() if graph.get(key).blocking and "FAILED" in found} == set()
 
 
 def test_a_second_demo_changes_no_row(home: Path, tables: dict[str, pa.Table]) -> None:

@@ -1,4 +1,4 @@
-"""The README's tables say what the code says: settings, assets, and the columns of landing files."""
+"""The README's tables say what the code says: settings, assets, checks, and the columns of landing files."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from nexgen_assets.sales.masterdata import (
     INVENTORY_FILE_COLUMNS,
     INVENTORY_FILE_REQUIRED,
 )
+from nexgen_assets.sales.quality import FRESH
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import SALES_FILE_REQUIRED, TABLES
 
@@ -48,6 +49,22 @@ def test_every_asset_stands_in_the_readme_with_its_engine() -> None:
         key.path[-1]: next(engine for kind, engine in ENGINES.items() if kind in graph.get(key).kinds)
         for key in graph.get_all_asset_keys()
     }
+
+
+def test_every_check_stands_in_the_readme_with_its_assets_and_severity() -> None:
+    groups = {"all tables": set(TABLES), "all daily tables": {name for name, table in TABLES.items() if table.is_daily}}
+    told = {
+        check: (groups.get(assets, set(assets.split(", "))), severity)
+        for check, (assets, severity, *_) in rows_below(
+            "| Check | Assets | Severity | If it fails | What to do |"
+        ).items()
+    }
+    graph = defs.resolve_asset_graph()
+    found: dict[str, tuple[set[str], str]] = {}
+    for key in graph.asset_check_keys:
+        severity = "blocking" if graph.get(key).blocking else "error" if key.name == FRESH else "warning"
+        found.setdefault(key.name, (set(), severity))[0].add(key.asset_key.path[-1])
+    assert told == found
 
 
 @pytest.mark.parametrize("name", TABLES)

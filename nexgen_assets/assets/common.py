@@ -1,12 +1,15 @@
-"""What all assets of the graph share: owners, one backfill policy, and how an asset states its lookback."""
+"""What all assets of the graph share: owners, one backfill policy, checks, and how an asset states its lookback."""
 
-from typing import NotRequired, TypedDict
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any, NotRequired, TypedDict
 
 import dagster as dg
 
-from nexgen_assets.io_managers.catalog import table_metadata
+from nexgen_assets.io_managers.catalog import blocking_checks, table_metadata
 from nexgen_assets.io_managers.delta import LOOKBACK
-from nexgen_assets.tables import Table
+from nexgen_assets.tables import TABLES, Table
 
 OWNERS = ["team:data-platform"]
 SPARK_KINDS = {"pyspark", "deltalake", "s3"}
@@ -60,3 +63,35 @@ def small_table(table: Table, *, group: str, code_version: str) -> TableArgument
 def lookback(key: str, days: int) -> dg.AssetIn:
     """An input that also holds the `days` before the run's days. The edge itself stays day to day."""
     return dg.AssetIn(key=key, metadata={LOOKBACK: days})
+
+
+def table_asset(**arguments: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`@dg.asset` of a table, with the rules of its audit as blocking checks.
+
+    The IO manager evaluates them between stage and publish, where they can still stop the write.
+    """
+    checks = blocking_checks(TABLES[arguments["name"]])
+
+    def decorate(compute: Callable[..., Any]) -> dg.AssetsDefinition:
+        return dg.asset(check_specs=checks, **arguments)(_with_outputs_of(checks, compute))
+
+    return decorate
+
+
+def _with_outputs_of(checks: Sequence[dg.AssetCheckSpec], compute: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as Dagster wants it of an asset with checks: a generator that names each of its outputs.
+
+    The checks' outputs are bare marks that come after the write; their evaluations are the IO manager's.
+    """
+
+    @wraps(compute)
+    def outputs(*args: Any, **kwargs: Any) -> Iterator[dg.Output[Any]]:
+        yield dg.Output(compute(*args, **kwargs))
+        for check in checks:
+            yield dg.Output(None, output_name=check.get_python_identifier())
+
+    # an annotated return would have to be a tuple of all outputs
+    signature = inspect.signature(compute).replace(return_annotation=inspect.Signature.empty)
+    outputs.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
+    outputs.__annotations__ = {name: kind for name, kind in compute.__annotations__.items() if name != "return"}
+    return outputs

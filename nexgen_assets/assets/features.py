@@ -3,7 +3,7 @@
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from nexgen_assets.assets.common import SPARK_KINDS, daily_table, lookback
+from nexgen_assets.assets.common import SPARK_KINDS, daily_table, lookback, table_asset
 from nexgen_assets.partitions import key_range
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import CLEANED_FEATURES
@@ -12,7 +12,7 @@ GROUP = "features"
 
 
 def feature_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    @dg.asset(
+    @table_asset(
         ins={"daily_demand": lookback("daily_demand", settings.lookback_days - 1)},
         **daily_table(CLEANED_FEATURES, days, group=GROUP, kinds=SPARK_KINDS, code_version="1"),
     )

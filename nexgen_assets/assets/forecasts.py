@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pyarrow as pa
 
-from nexgen_assets.assets.common import daily_table
+from nexgen_assets.assets.common import daily_table, table_asset
 from nexgen_assets.io_managers.delta_tables import TableReader
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.registry import Champions
@@ -22,7 +22,7 @@ SERIES_AT_ONCE = 20_000
 
 
 def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    @dg.asset(
+    @table_asset(
         deps=["trained_model"],
         **daily_table(FORECASTS, days, group=GROUP, kinds={"xgboost", "deltalake", "s3"}, code_version="1"),
     )

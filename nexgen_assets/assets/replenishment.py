@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from nexgen_assets.assets.common import PYTHON_KINDS, SPARK_KINDS, daily_table, lookback
+from nexgen_assets.assets.common import PYTHON_KINDS, SPARK_KINDS, daily_table, lookback, table_asset
 from nexgen_assets.io_managers.delta_tables import TableReader
 from nexgen_assets.partitions import key_range
 from nexgen_assets.resources.lake import LakeResource
@@ -18,7 +18,7 @@ GROUP = "replenishment"
 
 
 def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    @dg.asset(
+    @table_asset(
         ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
         **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="1"),
     )
@@ -43,7 +43,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
             active_days=settings.active_days,
         )
 
-    @dg.asset(
+    @table_asset(
         **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
     )
     def reorder_recommendations(

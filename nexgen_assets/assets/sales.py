@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from nexgen_assets.assets.common import PYTHON_KINDS, SPARK_KINDS, daily_table, lookback, small_table
+from nexgen_assets.assets.common import PYTHON_KINDS, SPARK_KINDS, daily_table, lookback, small_table, table_asset
 from nexgen_assets.backlog import READ_STATE
 from nexgen_assets.landing_zone import LandingZone, last_change
 from nexgen_assets.partitions import key_range
@@ -29,7 +29,7 @@ LANDING_GROUP = "landing"
 def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """The manifest of landed files, and the master data among them."""
 
-    @dg.asset(**small_table(LANDING_FILES, group=LANDING_GROUP, code_version="1"))
+    @table_asset(**small_table(LANDING_FILES, group=LANDING_GROUP, code_version="1"))
     def landing_files(context: dg.AssetExecutionContext, lake: LakeResource) -> pa.Table:
         """One row per version of a landing file: the manifest.
 
@@ -42,21 +42,20 @@ def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         for row in registration.manifest.to_pylist():
             if row["unknown_columns"] and row["status"] == "current":
                 context.log.info(f"{row['file_key']}: unknown columns {', '.join(row['unknown_columns'])} are left out")
-        context.add_output_metadata(
-            {
-                "new_files": registration.new_files,
-                "refused_files": len(registration.refused),
-                "still_waiting": registration.still_waiting,
-            }
-        )
+        told = {
+            "new_files": registration.new_files,
+            "refused_files": len(registration.refused),
+            "still_waiting": registration.still_waiting,
+        }
+        context.add_output_metadata(told, output_name="result")
         return registration.manifest
 
-    @dg.asset(deps=["landing_files"], **small_table(CALENDAR, group=LANDING_GROUP, code_version="1"))
+    @table_asset(deps=["landing_files"], **small_table(CALENDAR, group=LANDING_GROUP, code_version="1"))
     def calendar(lake: LakeResource) -> pa.Table:
         """One row per planned event of a product at a location, from the calendar uploads."""
         return LandingZone(lake.access, settings).calendar()
 
-    @dg.asset(deps=["landing_files"], **small_table(INVENTORY_COUNTS, group=LANDING_GROUP, code_version="1"))
+    @table_asset(deps=["landing_files"], **small_table(INVENTORY_COUNTS, group=LANDING_GROUP, code_version="1"))
     def inventory_counts(lake: LakeResource) -> pa.Table:
         """One row per product x location x counted day, from the inventory uploads."""
         return LandingZone(lake.access, settings).inventory_counts()
@@ -68,7 +67,7 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
     """The road from landed lines to daily demand."""
     spark: dict[str, Any] = {"group": GROUP, "kinds": SPARK_KINDS, "code_version": "1"}
 
-    @dg.asset(
+    @table_asset(
         deps=["landing_files"],
         **daily_table(RAW_SALES, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
     )
@@ -80,24 +79,25 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
         """
         zone = LandingZone(lake.access, settings, context.log.info)
         manifest = zone.manifest()
-        context.add_output_metadata({READ_STATE: str(last_change(manifest))})
+        context.add_output_metadata({READ_STATE: str(last_change(manifest))}, output_name="result")
         return zone.sales(key_range(context.partition_key_range), manifest)
 
-    @dg.asset(**daily_table(CLEANED_SALES, days, **spark))
+    # after `rejected_sales`: published only if both together account for every line
+    @table_asset(deps=["rejected_sales"], **daily_table(CLEANED_SALES, days, **spark))
     def cleaned_sales(raw_sales: DataFrame) -> DataFrame:
         """One row per valid sales line, typed and without the surplus of overlapping files."""
         from nexgen_assets.sales.cleaning import cleaned
 
         return cleaned(raw_sales, settings.calendar_start, settings.overlapping_files)
 
-    @dg.asset(**daily_table(REJECTED_SALES, days, **spark))
+    @table_asset(**daily_table(REJECTED_SALES, days, **spark))
     def rejected_sales(raw_sales: DataFrame) -> DataFrame:
         """One row per line that was refused or removed as a duplicate, with its reason."""
         from nexgen_assets.sales.cleaning import rejected
 
         return rejected(raw_sales, settings.calendar_start, settings.overlapping_files)
 
-    @dg.asset(
+    @table_asset(
         ins={"cleaned_sales": lookback("cleaned_sales", settings.active_days - 1)},
         **daily_table(DAILY_DEMAND, days, **spark),
     )

@@ -57,6 +57,7 @@ class _StepClock:
     def __init__(self, timings: Timings) -> None:
         self._timings = timings
         self._started: dict[str, float] = {}
+        self._computed: set[str] = set()
 
     def see(self, event: dg.DagsterEvent) -> None:
         step, now = event.step_key, time.monotonic()
@@ -64,7 +65,9 @@ class _StepClock:
             return
         if event.is_step_start:
             self._started[step] = now
-        elif event.is_successful_output:
+        elif event.is_successful_output and step not in self._computed:
+            # the outputs that follow the first are marks of checks
+            self._computed.add(step)
             self._timings.own_work += now - self._started[step]
         elif event.is_step_materialization:
             seconds = event.materialization.metadata.get("write_seconds")
@@ -139,6 +142,10 @@ class _Advance:
         elif event.is_step_success:
             self._progress.advance(self._task)
             self._progress.console.print(f"  [green]done[/] {event.step_key}") if not self._is_live else None
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            found = event.asset_check_evaluation_data
+            if not found.passed:
+                self._progress.console.print(f"  [yellow]{found.check_name}[/] {found.description}")
 
     def done(self) -> None:
         self._progress.update(self._task, description=self._title, total=1, completed=1)

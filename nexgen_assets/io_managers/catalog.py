@@ -1,8 +1,12 @@
-"""What Dagster's catalog shows of a table, derived from the contract: columns, types, units, constraints."""
+"""What Dagster's catalog shows of a table, derived from the contract: columns, types, units, constraints, checks."""
 
 import dagster as dg
 
+from nexgen_assets.io_managers.audit import rules_of
 from nexgen_assets.tables import Table, spark_type
+from nexgen_assets.verdicts import Verdict
+
+CHART_WIDTH = 20
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -29,3 +33,34 @@ def table_metadata(table: Table) -> dict[str, object]:
         "dagster/column_schema": column_schema(table),
         "grain": " x ".join(table.grain),
     }
+
+
+def blocking_checks(table: Table) -> list[dg.AssetCheckSpec]:
+    """The rules of the audit as checks of the table's asset: they come with each write, and stop a bad one."""
+    return [
+        dg.AssetCheckSpec(name, asset=table.name, description=description, blocking=True)
+        for name, description in rules_of(table).items()
+    ]
+
+
+def verdict_metadata(verdict: Verdict) -> dict[str, dg.MetadataValue]:
+    """The numbers of a verdict, and its chart as a small table."""
+    shown = {name: _value(number) for name, number in verdict.numbers.items()}
+    if verdict.chart:
+        shown["chart"] = dg.MetadataValue.md(_bars(verdict))
+    return shown
+
+
+def _value(number: float | str) -> dg.MetadataValue:
+    if isinstance(number, str):
+        return dg.MetadataValue.text(number)
+    return dg.MetadataValue.int(number) if isinstance(number, int) else dg.MetadataValue.float(number)
+
+
+def _bars(verdict: Verdict) -> str:
+    most = max(verdict.chart.values()) or 1.0
+    lines = [
+        f"| {label} | {value:,.4g} | {'█' * round(CHART_WIDTH * value / most)} |"
+        for label, value in verdict.chart.items()
+    ]
+    return "\n".join(["| | | |", "|---|---:|---|", *lines])

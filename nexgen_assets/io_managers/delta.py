@@ -1,10 +1,12 @@
 """The IO manager of all tables: which days an asset reads and writes, and what Dagster is told about it.
 
 An input gets one frame of the type it is annotated with, over the run's days and the lookback it declares in
-`metadata={"lookback_days": n}`. An output replaces exactly the run's days, in one commit.
+`metadata={"lookback_days": n}`. An output replaces exactly the run's days, in one commit; what its audit found is
+recorded as asset checks, also when it stops the write.
 """
 
 import time
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -12,12 +14,14 @@ from uuid import uuid4
 import dagster as dg
 import pyarrow as pa
 
-from nexgen_assets.io_managers.catalog import column_schema
+from nexgen_assets.io_managers.audit import ContractError
+from nexgen_assets.io_managers.catalog import column_schema, verdict_metadata
 from nexgen_assets.io_managers.delta_tables import DeltaTables, Published, TableReader
 from nexgen_assets.partitions import DayRange, key_range
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.spark import SparkResource
-from nexgen_assets.tables import LANDING_FILES, TABLES, Table
+from nexgen_assets.tables import LANDING_FILES, RAW_SALES, REJECTED_SALES, TABLES, Table
+from nexgen_assets.verdicts import Verdict
 
 LOOKBACK = "lookback_days"
 
@@ -32,24 +36,19 @@ class DeltaTableIOManager(dg.ConfigurableIOManager):
     lake: LakeResource
     spark: SparkResource
 
-    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> Iterator[dg.DagsterEvent]:  # pyright: ignore[reportIncompatibleMethodOverride]  # Dagster takes a generator of events as well
         table = _table(context)
         tables = DeltaTables(self.lake.access)
-        if not context.has_asset_partitions:
-            version = tables.replace_all(table, obj)
-            context.add_output_metadata(
-                {
-                    "dagster/row_count": obj.num_rows,
-                    "dagster/uri": dg.MetadataValue.url(self.lake.access.table_uri(table.name)),
-                    "dagster/column_schema": column_schema(table),
-                    "table_version": version,
-                }
+        try:
+            verdicts = (
+                _write_days(context, tables, table, obj)
+                if context.has_asset_partitions
+                else _write_all(context, tables, table, obj)
             )
-            return
-        days = key_range(context.asset_partition_key_range)
-        began = time.monotonic()
-        published = tables.replace_days(table, obj, days.start, days.end, f"{context.run_id}-{uuid4().hex[:8]}")
-        _record(context, table, published, time.monotonic() - began)
+        except ContractError as broken:
+            yield from _evaluations(context, broken.verdicts)
+            raise
+        yield from _evaluations(context, verdicts)
 
     def load_input(self, context: dg.InputContext) -> Any:
         table = _table(context)
@@ -83,9 +82,53 @@ def _table(context: dg.InputContext | dg.OutputContext) -> Table:
     return TABLES[context.asset_key.path[-1]]
 
 
-def _record(context: dg.OutputContext, table: Table, published: Published, seconds: float) -> None:
+def _write_days(context: dg.OutputContext, tables: DeltaTables, table: Table, frame: Any) -> Sequence[Verdict]:
+    days = key_range(context.asset_partition_key_range)
+    last_key = context.asset_partitions_def.get_last_partition_key()
+    began = time.monotonic()
+    published = tables.replace_days(
+        table,
+        frame,
+        days.start,
+        days.end,
+        f"{context.run_id}-{uuid4().hex[:8]}",
+        last_day=date.fromisoformat(last_key) if last_key else None,
+    )
+    _record(context, tables, table, published, time.monotonic() - began)
+    return published.verdicts
+
+
+def _write_all(context: dg.OutputContext, tables: DeltaTables, table: Table, rows: pa.Table) -> Sequence[Verdict]:
+    version, verdicts = tables.replace_all(table, rows)
+    context.add_output_metadata(
+        {
+            "dagster/row_count": rows.num_rows,
+            "dagster/uri": dg.MetadataValue.url(tables.access.table_uri(table.name)),
+            "dagster/column_schema": column_schema(table),
+            "table_version": version,
+        }
+    )
+    return verdicts
+
+
+def _evaluations(context: dg.OutputContext, verdicts: Sequence[Verdict]) -> Iterator[dg.DagsterEvent]:
+    """One evaluation per rule, in the run's own log: it stands there even if the step fails right after."""
+    for verdict in verdicts:
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=context.asset_key,
+            check_name=verdict.name,
+            passed=verdict.passed,
+            description=verdict.reason,
+            metadata=verdict_metadata(verdict),
+            blocking=True,
+        )
+        yield dg.DagsterEvent.asset_check_evaluation(context.step_context, evaluation)
+
+
+def _record(context: dg.OutputContext, tables: DeltaTables, table: Table, published: Published, seconds: float) -> None:
     """Tell Dagster, day by day, what was written; the schema goes with the newest day, which the UI shows first."""
     step = context.step_context
+    figures = _figures(tables, table, published)
     shared = {
         "dagster/uri": dg.MetadataValue.url(published.uri),
         "table_version": published.version,
@@ -94,9 +137,21 @@ def _record(context: dg.OutputContext, table: Table, published: Published, secon
     newest = max(published.rows_per_day)
     for day, rows in published.rows_per_day.items():
         metadata = {**shared, "dagster/row_count": rows, "dagster/partition_row_count": rows}
+        metadata |= figures.get(day, {})
         if day == newest:
             metadata |= {"dagster/column_schema": column_schema(table), "write_seconds": seconds}
         step.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=day.isoformat())
+
+
+def _figures(tables: DeltaTables, table: Table, published: Published) -> dict[date, dict[str, float]]:
+    """What the UI plots over the days: the table's own figures, and the share of lines that were refused."""
+    if table is not REJECTED_SALES:
+        return published.figures
+    lines = tables.rows_per_day(RAW_SALES, min(published.rows_per_day), max(published.rows_per_day))
+    return {
+        day: {**(found := published.figures.get(day, {})), "rejected_share": found.get("refused_lines", 0.0) / count}
+        for day, count in lines.items()
+    }
 
 
 def _require_days(context: dg.InputContext, table: Table, tables: DeltaTables, start: date, before: date) -> None:

@@ -18,31 +18,37 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from nexgen_assets.io_managers.audit import (
+    SCAN_SETTINGS,
+    ContractError,
+    Figures,
+    Staged,
+    audit,
+    audit_rows,
+    require,
+    rows_per_day,
+    where,
+)
 from nexgen_assets.resources.lake import S3Access
-from nexgen_assets.tables import DAY, Table, spark_type
+from nexgen_assets.tables import DAY, TABLES, Table, spark_type
+from nexgen_assets.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-ROWS_PER_AUDIT = 3_000_000  # bounds the memory of the uniqueness query
 SPARK_WRITERS = 16  # a writer holds its rows until the end: many small ones hold fewer at a time
-# a day is a small file: reading is waiting, so many are opened at once
-SCAN_SETTINGS = {"datafusion.execution.target_partitions": "16"}
-OFFENDERS_SHOWN = 5
-
-
-class ContractError(ValueError):
-    """A frame does not fit its table's contract; nothing was published."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a write left behind: the table's new version, rows per day, bytes."""
+    """What a write left behind: the table's new version, rows per day, bytes, and what its audit found."""
 
     uri: str
     version: int
     rows_per_day: dict[date, int] = field(repr=False)
     bytes: int
+    verdicts: tuple[Verdict, ...] = ()
+    figures: Figures = field(default_factory=dict, repr=False)
 
     @property
     def rows(self) -> int:
@@ -57,16 +63,22 @@ class _Stage:
     path: str
     adds: tuple[dict[str, Any], ...]
 
-    @property
-    def has_rows_without_day(self) -> bool:
-        return any(add["partitionValues"][DAY] is None for add in self.adds)
-
-    def rows_per_day(self) -> dict[date, int]:
-        rows: dict[date, int] = {}
-        for add in self.adds:
-            day = date.fromisoformat(add["partitionValues"][DAY])
-            rows[day] = rows.get(day, 0) + json.loads(add["stats"])["numRecords"]
-        return dict(sorted(rows.items()))
+    def staged(self, start: date, end: date, storage_options: dict[str, str]) -> Staged:
+        """What an audit looks at."""
+        stats = [json.loads(add["stats"]) for add in self.adds]
+        rows: dict[date | None, int] = {}
+        for add, entry in zip(self.adds, stats, strict=True):
+            text = add["partitionValues"][DAY]
+            day = None if text is None else date.fromisoformat(text)
+            rows[day] = rows.get(day, 0) + entry["numRecords"]
+        return Staged(
+            start=start,
+            end=end,
+            rows_without_day=rows.pop(None, 0),
+            rows_per_day={day: rows[day] for day in sorted(filter(None, rows))},
+            stats=stats,
+            open=lambda: DeltaTable(self.uri, storage_options=storage_options),
+        )
 
 
 @dataclass(frozen=True)
@@ -125,7 +137,7 @@ class DeltaTables:
         if found is None:
             return pa.RecordBatchReader.from_batches(schema, [])
         selected = ", ".join(f'"{name}"' for name in names)
-        query = f"SELECT {selected} FROM source{_where(start, end)}"  # noqa: S608  # names are the contract's
+        query = f"SELECT {selected} FROM source{where(start, end)}"  # noqa: S608  # names are the contract's
         answer = pa.RecordBatchReader.from_stream(QueryBuilder(SCAN_SETTINGS).register("source", found).execute(query))
         return pa.RecordBatchReader.from_batches(schema, _cast_batches(answer, schema))
 
@@ -165,47 +177,61 @@ class DeltaTables:
 
     def days_with_rows(self, table: Table, start: date, end: date) -> set[date]:
         """Days of start..end that hold at least one row."""
+        return set(self.rows_per_day(table, start, end))
+
+    def rows_per_day(self, table: Table, start: date, end: date) -> dict[date, int]:
+        """Rows of each day of start..end that holds any, from the log."""
+        return rows_per_day(self.open(table), start, end)
+
+    def query(self, table: Table, sql: str) -> list[dict[str, Any]]:
+        """The answer to a small question about the newest version, registered as `source`; none if never written."""
         found = self.open(table)
         if found is None:
-            return set()
-        adds = pa.table(cast("Any", found.get_add_actions(flatten=True)))
-        days = adds.column(f"partition.{DAY}").to_pylist()
-        return {day for day in days if start <= day <= end}
+            return []
+        answer = QueryBuilder(SCAN_SETTINGS).register("source", found).execute(sql)
+        return pa.table(cast("Any", answer.read_all())).to_pylist()
 
     # ---- write
 
-    def replace_days(self, table: Table, frame: Any, start: date, end: date, token: str) -> Published:
+    def replace_days(
+        self, table: Table, frame: Any, start: date, end: date, token: str, *, last_day: date | None = None
+    ) -> Published:
         """Replace days start..end of a daily table by the frame's rows, in one commit.
 
-        `token` names the stage; it must be new. Raises ContractError, with the rows that break it, before anything is
-        public; whatever fails, the stage is removed.
+        `token` names the stage; it must be new. `last_day` is the last day that may hold rows, if not told the range's.
+        Raises ContractError, with the rows that break it, before anything is public; whatever fails, the stage is
+        removed.
         """
         target = self._open_or_create(table)
         stage_path = f"commits/{token}"
         try:
             stage = self._stage(table, frame, stage_path)
-            self._audit(table, stage, start, end)
+            staged = stage.staged(start, end, self.access.storage_options)
+            found = audit(table, staged, lambda name: self.open(TABLES[name]), last_day)
+            require(found.verdicts)
             version = self._publish(target, stage, start, end)
         except BaseException:
             self._delete(table, f"{stage_path}/")
             raise
         self._delete(table, f"{stage_path}/_delta_log/")
-        rows = stage.rows_per_day()
         days = [start + timedelta(days=i) for i in range((end - start).days + 1)]
         return Published(
             uri=self.access.table_uri(table.name),
             version=version,
-            rows_per_day={day: rows.get(day, 0) for day in days},
+            rows_per_day={day: staged.rows_per_day.get(day, 0) for day in days},
             bytes=sum(add["size"] for add in stage.adds),
+            verdicts=found.verdicts,
+            figures=found.figures,
         )
 
-    def replace_all(self, table: Table, rows: pa.Table) -> int:
-        """Replace a whole, small table that is not daily; returns the new version.
+    def replace_all(self, table: Table, rows: pa.Table) -> tuple[int, tuple[Verdict, ...]]:
+        """Replace a whole, small table that is not daily; returns the new version and what the audit found.
 
         Raises ContractError before anything is public.
         """
         conformed = _conform_arrow(table, rows).read_all()
-        _check_rows(table, conformed)
+        verdicts = audit_rows(table, conformed)
+        require(verdicts)
         uri = self.access.table_uri(table.name)
         write_deltalake(
             uri,
@@ -213,7 +239,7 @@ class DeltaTables:
             mode="overwrite",
             storage_options=self.access.storage_options,
         )
-        return DeltaTable(uri, storage_options=self.access.storage_options).version()
+        return DeltaTable(uri, storage_options=self.access.storage_options).version(), verdicts
 
     # two first writers: one creates the table, the other finds it at the second look
     @retry(retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(2), reraise=True)
@@ -297,112 +323,6 @@ class DeltaTables:
         store = self.access.store(f"tables/{table.name}")
         for batch in obstore.list(store, path):
             obstore.delete(store, [item["path"] for item in batch])
-
-    # ---- audit
-
-    def _audit(self, table: Table, stage: _Stage, start: date, end: date) -> None:
-        """Every day inside the range, the grain unique, no value missing, too small or not a number."""
-        if stage.has_rows_without_day:
-            raise ContractError(f"{table.name}: rows without a {DAY}")
-        rows = stage.rows_per_day()
-        if outside := [day.isoformat() for day in rows if not start <= day <= end]:
-            raise ContractError(f"{table.name}: rows of {', '.join(outside)} lie outside {start}..{end}")
-        if not rows:
-            return
-        staged = DeltaTable(stage.uri, storage_options=self.access.storage_options)
-        query = QueryBuilder(SCAN_SETTINGS).register("stage", staged)
-        for first, last in _chunks(rows):
-            self._audit_grain(table, query, first, last, sum(n for day, n in rows.items() if first <= day <= last))
-        self._audit_values(table, query, [json.loads(add["stats"]) for add in stage.adds])
-
-    def _audit_grain(self, table: Table, query: QueryBuilder, first: date, last: date, rows: int) -> None:
-        grain = ", ".join(f'"{name}"' for name in table.grain)
-        groups = f"SELECT {grain}, count(*) AS n FROM stage{_where(first, last)} GROUP BY {grain}"  # noqa: S608
-        if _scalar(query, f"SELECT count(*) FROM ({groups})") == rows:  # noqa: S608
-            return
-        offenders = _rows(query, f"SELECT * FROM ({groups}) WHERE n > 1 LIMIT {OFFENDERS_SHOWN}")  # noqa: S608
-        raise ContractError(f"{table.name}: several rows share one {' x '.join(table.grain)}, such as {offenders}")
-
-    def _audit_values(self, table: Table, query: QueryBuilder, stats: list[dict[str, Any]]) -> None:
-        broken = [
-            f'"{c.name}" IS NULL'
-            for c in table.columns
-            if not c.nullable and c.name != DAY and not _no_nulls(c.name, stats)
-        ] + [
-            f'"{c.name}" < {c.minimum}'
-            for c in table.columns
-            if c.minimum is not None and not _at_least(c.name, c.minimum, stats)
-        ]
-        # one look at all real numbers: statistics leave NaN out
-        reals = [_not_finite(c.name) for c in table.columns if pa.types.is_floating(c.type)]
-        if reals and _scalar(query, f"SELECT count(*) FROM stage WHERE {' OR '.join(reals)}"):  # noqa: S608
-            broken += reals
-        for rule in broken:
-            if found := _scalar(query, f"SELECT count(*) FROM stage WHERE {rule}"):  # noqa: S608
-                key = ", ".join(f'"{name}"' for name in table.grain)
-                rows = _rows(query, f"SELECT {key} FROM stage WHERE {rule} LIMIT {OFFENDERS_SHOWN}")  # noqa: S608
-                raise ContractError(f"{table.name}: {found} rows with {rule}, such as {rows}")
-
-
-def _check_rows(table: Table, rows: pa.Table) -> None:
-    """The same audit for rows in memory."""
-    import pyarrow.compute as pc
-
-    grain = list(table.grain)
-    if rows.group_by(grain).aggregate([]).num_rows != rows.num_rows:
-        raise ContractError(f"{table.name}: several rows share one {' x '.join(grain)}")
-    for column in table.columns:
-        values = rows.column(column.name)
-        if not column.nullable and values.null_count:
-            raise ContractError(f'{table.name}: {values.null_count} rows with "{column.name}" IS NULL')
-        if pa.types.is_floating(column.type) and pc.all(pc.is_finite(values)).as_py() is False:  # pyright: ignore[reportAttributeAccessIssue]
-            raise ContractError(f"{table.name}: {_not_finite(column.name)}")
-        if column.minimum is None:
-            continue
-        smallest = pc.min(values).as_py()  # pyright: ignore[reportAttributeAccessIssue]
-        if smallest is not None and smallest < column.minimum:
-            raise ContractError(f'{table.name}: "{column.name}" < {column.minimum}, such as {smallest}')
-
-
-def _where(start: date | None, end: date | None) -> str:
-    bounds = [f"\"{DAY}\" {op} DATE '{day}'" for op, day in ((">=", start), ("<=", end)) if day is not None]
-    return f" WHERE {' AND '.join(bounds)}" if bounds else ""
-
-
-def _scalar(query: QueryBuilder, sql: str) -> int:
-    return pa.table(cast("Any", query.execute(sql).read_all())).column(0)[0].as_py()
-
-
-def _rows(query: QueryBuilder, sql: str) -> list[dict[str, Any]]:
-    return pa.table(cast("Any", query.execute(sql).read_all())).to_pylist()
-
-
-def _chunks(rows: dict[date, int]) -> Iterator[tuple[date, date]]:
-    """Runs of days that together hold at most ROWS_PER_AUDIT rows (or are one day)."""
-    first = last = None
-    held = 0
-    for day, n in rows.items():
-        if first is not None and last is not None and held + n > ROWS_PER_AUDIT:
-            yield first, last
-            first, held = None, 0
-        first, last, held = first or day, day, held + n
-    if first is not None and last is not None:
-        yield first, last
-
-
-def _no_nulls(name: str, stats: list[dict[str, Any]]) -> bool:
-    """True if the files' own statistics prove that the column has no null; False if they do not tell."""
-    return all(entry.get("nullCount", {}).get(name) == 0 for entry in stats)
-
-
-def _at_least(name: str, minimum: float, stats: list[dict[str, Any]]) -> bool:
-    found = [entry.get("minValues", {}).get(name) for entry in stats]
-    return all(isinstance(value, (int, float)) and value >= minimum for value in found)
-
-
-def _not_finite(name: str) -> str:
-    """True for NaN and the infinities only: subtracted from themselves they are no number."""
-    return f'isnan("{name}" - "{name}")'
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:

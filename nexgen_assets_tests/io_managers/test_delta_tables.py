@@ -19,7 +19,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from nexgen_assets.io_managers import delta_tables as module
+from nexgen_assets.io_managers import audit
 from nexgen_assets.io_managers.delta_tables import ContractError, DeltaTables
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.tables import DATE, DAY, FLAG, INSTANT, REAL32, TEXT, UNITS, WHOLE, Column, Table
@@ -275,7 +275,7 @@ def test_a_spark_column_of_another_type_is_refused(spark: SparkSession, access: 
 
 
 def test_an_audit_in_parts_sees_a_duplicate_in_any_part(tables: DeltaTables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROWS_PER_AUDIT", 1)
+    monkeypatch.setattr(audit, "ROWS_PER_AUDIT", 1)
     for doubled in DAYS:
         with pytest.raises(ContractError, match="share one"):
             tables.replace_days(SALES, frame(*(map(sale, DAYS)), sale(doubled)), DAYS[0], DAYS[3], f"bad-{doubled}")
@@ -290,8 +290,8 @@ def plans(**columns: list[Any]) -> pa.Table:
 
 
 def test_a_small_table_is_replaced_as_a_whole(tables: DeltaTables) -> None:
-    assert tables.replace_all(PLANS, plans(product_id=["03", "04"])) == 0
-    assert tables.replace_all(PLANS, plans()) == 1
+    assert tables.replace_all(PLANS, plans(product_id=["03", "04"]))[0] == 0
+    assert tables.replace_all(PLANS, plans())[0] == 1
     assert tables.read(PLANS).equals(plans().cast(PLANS.arrow_schema))
 
 

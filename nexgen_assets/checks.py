@@ -1,0 +1,225 @@
+"""Asset checks that look at published days and stop nothing: quality warnings, and freshness by partition.
+
+What belongs here: which small aggregates a check reads, and how Dagster learns its verdict. What does not: judging them
+(`sales/quality.py`), and the blocking checks, which the audit of each write evaluates (`io_managers/audit.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from nexgen_assets.io_managers.audit import where
+from nexgen_assets.io_managers.catalog import verdict_metadata
+from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.partitions import RANGE_END_TAG
+from nexgen_assets.resources.lake import LakeResource
+from nexgen_assets.sales import quality
+from nexgen_assets.settings import Settings
+from nexgen_assets.tables import (
+    DAILY_DEMAND,
+    DAY,
+    INVENTORY_POSITIONS,
+    RAW_SALES,
+    REJECTED_SALES,
+    REORDER_RECOMMENDATIONS,
+    Table,
+)
+from nexgen_assets.verdicts import Verdict
+
+FRESHNESS = "freshness"
+FRESH_TABLES = (RAW_SALES, REORDER_RECOMMENDATIONS)
+MINUTES_AFTER_DEADLINE = 5
+CHART_DAYS = 28
+
+Reader = Callable[[DeltaTables, date], Verdict]
+
+
+def quality_checks() -> list[dg.AssetChecksDefinition]:
+    """The warnings about the newest day of a run, or of the table where no run says which."""
+    return [
+        _warnings(
+            "sales_quality",
+            {
+                (DAILY_DEMAND.name, quality.VOLUME): _volume,
+                (DAILY_DEMAND.name, quality.LOCATIONS): _locations,
+                (DAILY_DEMAND.name, quality.PRICES): _prices,
+                (REJECTED_SALES.name, quality.REJECTS): _rejects,
+            },
+            newest_of=DAILY_DEMAND,
+        ),
+        _warnings("stock_quality", {(INVENTORY_POSITIONS.name, quality.STOCK): _stock}, newest_of=INVENTORY_POSITIONS),
+    ]
+
+
+def quality_selection() -> dg.AssetSelection:
+    """The warnings alone: a rebuild of old months has nothing to say about the newest day."""
+    return dg.AssetSelection.checks(*(spec.key for check in quality_checks() for spec in check.check_specs))
+
+
+def _warnings(name: str, readers: Mapping[tuple[str, str], Reader], *, newest_of: Table) -> dg.AssetChecksDefinition:
+    specs = [
+        dg.AssetCheckSpec(check, asset=asset, description=f"{quality.DESCRIPTIONS[check]} A warning: nothing stops.")
+        for asset, check in readers
+    ]
+
+    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
+    def warnings(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
+        tables = DeltaTables(lake.access)
+        day = _last_day_of(context.run.tags) or tables.last_day(newest_of)
+        for (asset, check), read in readers.items():
+            if dg.AssetCheckKey(dg.AssetKey(asset), check) in context.selected_asset_check_keys:
+                verdict = read(tables, day) if day else Verdict(check, True, "there is no day to look at yet")
+                yield _result(verdict, asset, dg.AssetCheckSeverity.WARN)
+
+    return warnings
+
+
+def _last_day_of(tags: Mapping[str, str]) -> date | None:
+    key = tags.get(RANGE_END_TAG) or tags.get("dagster/partition")
+    return date.fromisoformat(key) if key else None
+
+
+def _result(verdict: Verdict, asset: str, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=verdict.name,
+        passed=verdict.passed,
+        severity=severity,
+        description=verdict.reason,
+        metadata=verdict_metadata(verdict),
+    )
+
+
+# ---- the aggregates that each warning judges
+
+
+def _volume(tables: DeltaTables, day: date) -> Verdict:
+    rows = _per_day(tables, DAILY_DEMAND, "sum(demand_units)", day, 7 * quality.VOLUME_WEEKS)
+    return quality.usual_volume(day, {of: float(units) for of, units in rows.items()})
+
+
+def _locations(tables: DeltaTables, day: date) -> Verdict:
+    window = where(day - timedelta(weeks=quality.REPORTING_WEEKS), day)
+    lines: dict[date, dict[str, int]] = defaultdict(dict)
+    sql = f'SELECT "{DAY}", location, sum(sales_lines) AS n FROM source{window} GROUP BY "{DAY}", location'  # noqa: S608
+    for row in tables.query(DAILY_DEMAND, sql):
+        lines[row[DAY]][row["location"]] = row["n"]
+    return quality.all_locations_report(day, lines)
+
+
+def _prices(tables: DeltaTables, day: date) -> Verdict:
+    window = where(day - timedelta(weeks=quality.PRICE_WEEKS), day)
+    today = f"\"{DAY}\" = DATE '{day}'"
+    change = "abs(price / usual - 1)"
+    rows = tables.query(
+        DAILY_DEMAND,
+        f"""
+        WITH series AS (
+            SELECT product_id, location,
+                median(CASE WHEN {today} THEN NULL ELSE CAST(unit_price AS DOUBLE) END) AS usual,
+                max(CASE WHEN {today} THEN CAST(unit_price AS DOUBLE) END) AS price
+            FROM source{window} AND sales_lines > 0 AND unit_price > 0
+            GROUP BY product_id, location
+        )
+        SELECT product_id, location, usual, price, {change} > {quality.PRICE_JUMP} AS is_jump,
+            count(*) OVER () AS compared,
+            sum(CASE WHEN {change} > {quality.PRICE_JUMP} THEN 1 ELSE 0 END) OVER () AS jumped
+        FROM series WHERE usual IS NOT NULL AND price IS NOT NULL
+        ORDER BY {change} DESC, product_id, location LIMIT {quality.SHOWN}
+        """,  # noqa: S608
+    )
+    compared, jumped = (rows[0]["compared"], rows[0]["jumped"]) if rows else (0, 0)
+    jumps = [
+        quality.PriceJump(row["product_id"], row["location"], row["usual"], row["price"])
+        for row in rows
+        if row["is_jump"]
+    ]
+    return quality.usual_prices(day, compared, jumps, jumped)
+
+
+def _rejects(tables: DeltaTables, day: date) -> Verdict:
+    first = day - timedelta(days=CHART_DAYS - 1)
+    sql = f'SELECT "{DAY}", rule, count(*) AS n FROM source{where(first, day)} AND NOT is_duplicate GROUP BY 1, 2'  # noqa: S608
+    refused: dict[date, int] = defaultdict(int)
+    rules: dict[str, int] = {}
+    for row in tables.query(REJECTED_SALES, sql):
+        refused[row[DAY]] += row["n"]
+        if row[DAY] == day:
+            rules[row["rule"]] = row["n"]
+    return quality.few_rejected_lines(day, tables.rows_per_day(RAW_SALES, first, day), refused, rules)
+
+
+def _stock(tables: DeltaTables, day: date) -> Verdict:
+    series = _per_day(tables, INVENTORY_POSITIONS, "count(*)", day, CHART_DAYS)
+    known = _per_day(tables, INVENTORY_POSITIONS, "count(on_hand)", day, CHART_DAYS)
+    return quality.stock_is_known(day, series, {of: n - known[of] for of, n in series.items()})
+
+
+def _per_day(tables: DeltaTables, table: Table, figure: str, day: date, days_back: int) -> dict[date, Any]:
+    window = where(day - timedelta(days=days_back), day)
+    rows = tables.query(table, f'SELECT "{DAY}", {figure} AS n FROM source{window} GROUP BY "{DAY}"')  # noqa: S608
+    return {row[DAY]: row["n"] for row in rows}
+
+
+# ---- freshness
+
+
+def freshness_checks(settings: Settings, clock: Callable[[], datetime] | None = None) -> list[dg.AssetChecksDefinition]:
+    """Whether yesterday's partition is there by NEXGEN_FRESH_BY; `clock` replaces the machine's, for tests.
+
+    Dagster's own freshness policy looks at an asset's latest materialization, whatever its day; this looks at the day.
+    """
+    now = clock or (lambda: datetime.now(settings.zone))
+    return [_freshness(table, settings, now) for table in FRESH_TABLES]
+
+
+def _freshness(table: Table, settings: Settings, clock: Callable[[], datetime]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=table.name,
+        name=quality.FRESH,
+        description=f"Yesterday's partition is there by {settings.fresh_by} ({settings.timezone}).",
+    )
+    def yesterday_is_there(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        now = clock().astimezone(settings.zone)
+        yesterday = settings.last_complete_day(now)
+        built = {
+            date.fromisoformat(key) for key in context.instance.get_materialized_partitions(dg.AssetKey(table.name))
+        }
+        due = datetime.combine(now.date(), settings.fresh_by_time, settings.zone)
+        verdict = quality.yesterday_is_there(
+            yesterday, present=yesterday in built, newest=max(built, default=None), due=due, now=now
+        )
+        return _result(verdict, table.name, dg.AssetCheckSeverity.ERROR)
+
+    return yesterday_is_there
+
+
+def freshness_selection() -> dg.AssetSelection:
+    """The freshness checks alone: they look at the clock, not at what a run has built."""
+    return dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey(t.name), quality.FRESH) for t in FRESH_TABLES))
+
+
+def freshness_job() -> UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        FRESHNESS, freshness_selection(), description="Whether yesterday's sales and orders are there; builds nothing."
+    )
+
+
+def freshness_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    after = datetime.combine(date.min, settings.fresh_by_time) + timedelta(minutes=MINUTES_AFTER_DEADLINE)
+    # past midnight another day would be yesterday
+    after = min(after, datetime.combine(date.min, time(23, 59)))
+    return dg.ScheduleDefinition(
+        name="freshness_after_deadline",
+        cron_schedule=f"{after.minute} {after.hour} * * *",
+        execution_timezone=settings.timezone,
+        job_name=FRESHNESS,
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if settings.schedules == "on"
+        else dg.DefaultScheduleStatus.STOPPED,
+        description=f"{after:%H:%M}: look whether yesterday is there by {settings.fresh_by}.",
+    )
