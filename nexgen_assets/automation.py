@@ -8,6 +8,7 @@ from nexgen_assets.partitions import DayRange
 from nexgen_assets.settings import Settings
 
 CATCH_UP_DAYS = 28
+LANDING = ("landing_files", "calendar", "inventory_counts", "products", "suppliers", "item_locations")
 SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
 SPINE_TO_ORDERS = ("inventory_positions", "forecasts", "reorder_recommendations")
 
@@ -16,7 +17,7 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
     return [
         dg.define_asset_job(
             INGEST,
-            dg.AssetSelection.assets("landing_files", "calendar", "inventory_counts"),
+            dg.AssetSelection.assets(*LANDING),
             description="Look at the landing zone: register new and changed files, read master data.",
         ),
         dg.define_asset_job(

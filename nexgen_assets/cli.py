@@ -32,6 +32,9 @@ class Kind(StrEnum):
     sales = "sales"
     inventory = "inventory"
     calendar = "calendar"
+    products = "products"
+    suppliers = "suppliers"
+    item_locations = "item_locations"
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The landing zone: files that people and systems drop on S3, and the manifest of what they hold.
 
     landing/sales/...  landing/inventory/...  landing/calendar/...
+    landing/products/...  landing/suppliers/...  landing/item_locations/...
 
 A file is known by its key and its version (the ETag of its content). The manifest, table `landing_files`, says which
 days each version touches; a rebuild of a day reads the current version of every file mapped to it. What belongs here:
@@ -26,11 +27,11 @@ from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.sales.csv_records import LandingFile, LandingFileError
 from nexgen_assets.sales.landing import SalesFile, read_sales_file
-from nexgen_assets.sales.masterdata import read_calendar_file, read_inventory_file
+from nexgen_assets.sales.masterdata import UPLOADS, Upload, read_upload
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import CALENDAR, DAY, INVENTORY_COUNTS, LANDING_FILES, RAW_SALES
+from nexgen_assets.tables import DAY, INVENTORY_COUNTS, LANDING_FILES, RAW_SALES
 
-KINDS = ("sales", "inventory", "calendar")
+KINDS = ("sales", *UPLOADS)
 CURRENT, SUPERSEDED, DELETED, REFUSED = "current", "superseded", "deleted", "refused"
 
 
@@ -144,7 +145,8 @@ class LandingZone:
                     "days": parsed.days,
                     "unknown_columns": parsed.unknown_columns,
                 }
-            return row | {"lines": self._parse_master_data(file.kind, landed).num_rows}
+            upload = self._parse_master_data(file.kind, landed)
+            return row | {"lines": upload.lines.num_rows, "unknown_columns": upload.unknown_columns}
         except LandingFileError as problem:
             return row | {"status": REFUSED, "problem": str(problem)}
 
@@ -162,21 +164,19 @@ class LandingZone:
                 parts.append(lines.filter(inside))
         return pa.concat_tables(parts)
 
-    def calendar(self) -> pa.Table:
-        """CALENDAR: every planned event of the current calendar files."""
-        return self._master_data("calendar", CALENDAR.arrow_schema)
+    def master_data(self, kind: str) -> pa.Table:
+        """Every line of the current uploads of a kind of `UPLOADS`, in its table's columns, in order of arrival."""
+        rows = sorted(self._current(kind), key=lambda row: (row["arrived_at"], row["file_key"]))
+        parts = [self._parse_master_data(kind, _landed(row)).lines for row in rows]
+        return pa.concat_tables([UPLOADS[kind].table.arrow_schema.empty_table(), *parts])
 
     def inventory_counts(self) -> pa.Table:
         """INVENTORY_COUNTS: of several counts of one product, location and day the one that arrived last."""
-        counts = self._master_data("inventory", INVENTORY_COUNTS.arrow_schema)
+        counts = self.master_data("inventory")
         grain = list(INVENTORY_COUNTS.grain)
         place = pa.array(range(counts.num_rows), pa.int64())
         latest = counts.append_column("place", place).group_by(grain).aggregate([("place", "max")])["place_max"]
         return counts.take(latest.take(pc.sort_indices(latest)))
-
-    def _master_data(self, kind: str, schema: pa.Schema) -> pa.Table:
-        rows = sorted(self._current(kind), key=lambda row: (row["arrived_at"], row["file_key"]))
-        return pa.concat_tables([schema.empty_table(), *(self._parse_master_data(kind, _landed(row)) for row in rows)])
 
     def _current(self, kind: str) -> list[dict[str, Any]]:
         return [row for row in self.manifest() if row["kind"] == kind and row["status"] == CURRENT]
@@ -185,7 +185,7 @@ class LandingZone:
         last_day = self._settings.last_complete_day(file.arrived_at)
         return read_sales_file(_open(self._access, file), file, self._settings.calendar_start, last_day)
 
-    def _parse_master_data(self, kind: str, file: LandingFile) -> pa.Table:
+    def _parse_master_data(self, kind: str, file: LandingFile) -> Upload:
         # its day of arrival is a day in the deployment's time zone
         local = replace(file, arrived_at=file.arrived_at.astimezone(self._settings.zone))
         return _read_master_data(self._access, kind, local)
@@ -206,9 +206,8 @@ def _open(access: S3Access, file: LandingFile) -> BytesIO:
 
 # one run registers a file and reads it again for its table; parsing takes seconds
 @lru_cache(maxsize=4)
-def _read_master_data(access: S3Access, kind: str, file: LandingFile) -> pa.Table:
-    read = read_inventory_file if kind == "inventory" else read_calendar_file
-    return read(_open(access, file), file)
+def _read_master_data(access: S3Access, kind: str, file: LandingFile) -> Upload:
+    return read_upload(UPLOADS[kind], _open(access, file), file)
 
 
 def _landed(row: dict[str, Any]) -> LandingFile:
