@@ -35,7 +35,7 @@ COUNTS = pa.Table.from_pylist(
         {
             "product_id": product,
             "location": location,
-            "count_date": FIRST_ORIGIN - timedelta(days=2),
+            "count_date": FIRST_ORIGIN + timedelta(days=2),
             "on_hand": 12.5,
             "on_order_units": 6.0,
             "on_order_due_date": LAST_DAY - timedelta(days=2),
