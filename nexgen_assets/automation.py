@@ -32,6 +32,7 @@ ONE_AT_A_TIME = {"nexgen/spine": "days"}
 # finished; every other status of a run means that it may still read and write
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 HOUSEKEEPING = "housekeeping"
+LANDING = ("landing_files", "calendar", "inventory_counts", "products", "suppliers", "item_locations")
 SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
 SPINE_TO_ORDERS = ("inventory_positions", "forecasts", "reorder_recommendations")
 
@@ -40,7 +41,7 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
     return [
         dg.define_asset_job(
             INGEST,
-            dg.AssetSelection.assets("landing_files", "calendar", "inventory_counts"),
+            dg.AssetSelection.assets(*LANDING),
             description="Look at the landing zone: register new and changed files, read master data.",
         ),
         dg.define_asset_job(

@@ -32,6 +32,9 @@ class Kind(StrEnum):
     sales = "sales"
     inventory = "inventory"
     calendar = "calendar"
+    products = "products"
+    suppliers = "suppliers"
+    item_locations = "item_locations"
 
 
 @app.command()
@@ -61,6 +64,31 @@ def land(
     for file in files:
         console.print(f"landed [bold]{zone.put(kind.value, file)}[/]")
     console.print("Next: [bold]nexgen run[/]")
+
+
+@app.command()
+def template(
+    kind: Annotated[Kind, typer.Argument(metavar="NAME", help="sales, inventory, calendar, products, ...")],
+    output: Annotated[Path | None, typer.Option(help="File to write; the screen if not told", dir_okay=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one")] = False,
+) -> None:
+    """Write an example of a landing file: its header and a few lines."""
+    from nexgen_assets.commands.template import example_csv, write_example
+
+    if output is None:
+        typer.echo(example_csv(kind.value), nl=False)
+        return
+    try:
+        write_example(kind.value, output, replace=force)
+    except FileExistsError:
+        raise typer.BadParameter(f"{output} is there already: name another file, or add --force") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{output} cannot be written: {error.strerror}") from None
+    # not wrapped: the second line is there to be copied
+    console.print(f"wrote [bold]{escape(str(output))}[/]", soft_wrap=True)
+    console.print(
+        f"Next: fill it in, then [bold]nexgen land {escape(str(output))} --kind {kind.value}[/]", soft_wrap=True
+    )
 
 
 @app.command()

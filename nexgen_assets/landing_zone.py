@@ -1,6 +1,7 @@
 """The landing zone: files that people and systems drop on S3, and the manifest of what they hold.
 
     landing/sales/...  landing/inventory/...  landing/calendar/...
+    landing/products/...  landing/suppliers/...  landing/item_locations/...
 
 A file is known by its key and its version (the hash of its content). The manifest, table `landing_files`, says which
 days each version touches; a rebuild of a day reads the current version of every file mapped to it. What belongs here:
@@ -28,11 +29,11 @@ from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.sales.csv_records import LandingFile, LandingFileError
 from nexgen_assets.sales.dialects import Dialect
 from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_file
-from nexgen_assets.sales.masterdata import read_calendar_file, read_inventory_file
+from nexgen_assets.sales.masterdata import UPLOADS, Upload, read_upload
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import CALENDAR, INVENTORY_COUNTS, LANDING_FILES, RAW_SALES
+from nexgen_assets.tables import INVENTORY_COUNTS, LANDING_FILES, RAW_SALES
 
-KINDS = ("sales", "inventory", "calendar")
+KINDS = ("sales", *UPLOADS)
 CURRENT, SUPERSEDED, DELETED, REFUSED = "current", "superseded", "deleted", "refused"
 PRESENT = (CURRENT, REFUSED)
 
@@ -217,8 +218,8 @@ class LandingZone:
     def _measure(self, found: FoundFile, file: LandingFile, content: BinaryIO) -> Row:
         """What the manifest says of a file that can be used; raises LandingFileError."""
         if found.kind != "sales":
-            rows = _read_master_data(self._access, found.kind, self._on_local_clock(file), found.etag)
-            return {"lines": rows.num_rows}
+            upload = _read_upload(self._access, found.kind, self._on_local_clock(file), found.etag)
+            return {"lines": upload.lines.num_rows, "unknown_columns": upload.unknown_columns}
         survey = survey_sales_file(content, file, self._usable(file))
         told = {name: getattr(survey, name) for name in ("lines", "days", "file_day", "unknown_columns")}
         return told | asdict(survey.dialect)
@@ -245,24 +246,21 @@ class LandingZone:
             with _content(self._store, file.key, row["etag"]) as (content, _):
                 yield from sales_lines(content, file, _survey(row), self._usable(file), (days.start, days.end))
 
-    def calendar(self) -> pa.Table:
-        """CALENDAR: every planned event of the current calendar files."""
-        return self._master_data("calendar", CALENDAR.arrow_schema)
+    def master_data(self, kind: str) -> pa.Table:
+        """Every line of the current uploads of a kind of `UPLOADS`, in its table's columns, in order of arrival."""
+        rows = sorted(self._current(kind), key=lambda row: (row["arrived_at"], row["file_key"]))
+        parts = [
+            _read_upload(self._access, kind, self._on_local_clock(_landed(row)), row["etag"]).lines for row in rows
+        ]
+        return pa.concat_tables([UPLOADS[kind].table.arrow_schema.empty_table(), *parts])
 
     def inventory_counts(self) -> pa.Table:
         """INVENTORY_COUNTS: of several counts of one product, location and day the one that arrived last."""
-        counts = self._master_data("inventory", INVENTORY_COUNTS.arrow_schema)
+        counts = self.master_data("inventory")
         grain = list(INVENTORY_COUNTS.grain)
         place = pa.array(range(counts.num_rows), pa.int64())
         latest = counts.append_column("place", place).group_by(grain).aggregate([("place", "max")])["place_max"]
         return counts.take(latest.take(pc.sort_indices(latest)))  # pyright: ignore[reportAttributeAccessIssue]
-
-    def _master_data(self, kind: str, schema: pa.Schema) -> pa.Table:
-        rows = sorted(self._current(kind), key=lambda row: (row["arrived_at"], row["file_key"]))
-        return pa.concat_tables([schema.empty_table(), *(self._read_master_data(kind, row) for row in rows)])
-
-    def _read_master_data(self, kind: str, row: Row) -> pa.Table:
-        return _read_master_data(self._access, kind, self._on_local_clock(_landed(row)), row["etag"])
 
     def _current(self, kind: str) -> list[Row]:
         return [row for row in self.manifest() if _is_current(row, kind)]
@@ -326,10 +324,9 @@ def _content(store: Any, key: str, etag: str) -> Iterator[tuple[BinaryIO, str]]:
 
 # one run registers a file and reads it again for its table; parsing takes seconds
 @lru_cache(maxsize=4)
-def _read_master_data(access: S3Access, kind: str, file: LandingFile, etag: str) -> pa.Table:
-    read = read_inventory_file if kind == "inventory" else read_calendar_file
+def _read_upload(access: S3Access, kind: str, file: LandingFile, etag: str) -> Upload:
     with _content(access.store("landing"), file.key, etag) as (content, _):
-        return read(content, file)
+        return read_upload(UPLOADS[kind], content, file)
 
 
 def _survey(row: Row) -> SalesSurvey:

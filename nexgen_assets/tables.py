@@ -386,6 +386,23 @@ CLEANED_FEATURES = Table(
     same_series_as="daily_demand",
 )
 
+# identity of a line of an upload
+_UPLOADED_LINE = (
+    Column("file_key", TEXT, "Landing file", nullable=False),
+    Column("line_number", WHOLE, "Line of that file", nullable=False),
+)
+# a line of terms holds until a later one of the same key replaces it as a whole
+_TERMS_LINE = (
+    Column("effective_date", DATE, "First day on which the line holds and is known", nullable=False),
+    Column(
+        "arrived_at",
+        INSTANT,
+        "When its file was first seen: of two lines effective on one day the later one counts",
+        nullable=False,
+    ),
+    *_UPLOADED_LINE,
+)
+
 CALENDAR = Table(
     "calendar",
     "One row per planned event of a product at a location, from the calendar uploads.",
@@ -402,9 +419,69 @@ CALENDAR = Table(
             nullable=False,
             minimum=0,
         ),
+        Column("is_open", FLAG, "Whether the location is open; empty if not told"),
+        Column("holiday_name", TEXT, "Holiday; empty if none or not told"),
+        Column("unit_price", MONEY, "Planned selling price per unit; empty if not told", "money per unit", minimum=0),
         Column("effective_date", DATE, "First day on which the plan was known", nullable=False),
-        Column("file_key", TEXT, "Landing file", nullable=False),
-        Column("line_number", WHOLE, "Line of that file", nullable=False),
+        *_UPLOADED_LINE,
+    ),
+    is_daily=False,
+)
+
+PRODUCTS = Table(
+    "products",
+    "One row per line of the product uploads: what holds of a product from a day on.",
+    ("product_id", "effective_date", "file_key"),
+    (
+        PRODUCT,
+        Column("product_name", TEXT, "Product's name"),
+        Column("category", TEXT, "Product's category"),
+        Column("unit_cost", MONEY, "Cost per unit; empty if not told", "money per unit", minimum=0),
+        Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
+        Column("pack_size", REAL, "Units per pack; empty if not told", "units", minimum=0),
+        Column("min_order_quantity", REAL, "Smallest order the supplier takes; empty if not told", "units", minimum=0),
+        Column("quantity_step", REAL, "Smallest difference between two quantities sold", "units", minimum=0),
+        Column("supplier_id", TEXT, "Supplier of the product; empty if not told"),
+        *_TERMS_LINE,
+    ),
+    is_daily=False,
+)
+
+SUPPLIERS = Table(
+    "suppliers",
+    "One row per line of the supplier uploads: what holds of a supplier from a day on.",
+    ("supplier_id", "effective_date", "file_key"),
+    (
+        Column("supplier_id", TEXT, "Supplier, as written in the file: a leading zero counts", nullable=False),
+        Column("supplier_name", TEXT, "Supplier's name"),
+        Column("lead_time_days", REAL, "Days from order to receipt; empty if not told", "days", minimum=0),
+        Column("lead_time_sd_days", REAL, "Standard deviation of those days; empty if not told", "days", minimum=0),
+        Column("order_days", TEXT, "Weekdays on which orders are taken, such as `mon thu`; empty if not told"),
+        Column("min_order_value", MONEY, "Smallest order in money; empty if not told", "money", minimum=0),
+        *_TERMS_LINE,
+    ),
+    is_daily=False,
+)
+
+ITEM_LOCATIONS = Table(
+    "item_locations",
+    "One row per line of the item-location uploads: what holds of a product at a location from a day on.",
+    ("product_id", "location", "effective_date", "file_key"),
+    (
+        PRODUCT,
+        LOCATION,
+        Column("is_active", FLAG, "Whether the location sells the product; empty if not told"),
+        Column("max_stock", REAL, "Most units the location has room for; empty if not told", "units", minimum=0),
+        Column("display_minimum", REAL, "Units that must always be on show; empty if not told", "units", minimum=0),
+        Column("supplier_id", TEXT, "Supplier of this location, in place of the product's; empty if the product's"),
+        Column(
+            "lead_time_days",
+            REAL,
+            "Days from order to receipt at this location, in place of the supplier's; empty if the supplier's",
+            "days",
+            minimum=0,
+        ),
+        *_TERMS_LINE,
     ),
     is_daily=False,
 )
@@ -427,8 +504,7 @@ INVENTORY_COUNTS = Table(
         Column(
             "source", TEXT, "Where the count comes from, as the file says: `count`, `simulated`, ...", nullable=False
         ),
-        Column("file_key", TEXT, "Landing file", nullable=False),
-        Column("line_number", WHOLE, "Line of that file", nullable=False),
+        *_UPLOADED_LINE,
     ),
     is_daily=False,
 )
@@ -646,7 +722,7 @@ LANDING_FILES = Table(
         Column("file_key", TEXT, "Key of the file in the bucket", nullable=False),
         Column("file_version", TEXT, "Hash of its content (SHA-256, the first 32 digits)", nullable=False),
         Column("etag", TEXT, "The object store's own mark of that content", nullable=False),
-        Column("kind", TEXT, "What it holds: sales, inventory, calendar", nullable=False),
+        Column("kind", TEXT, "What it holds, the first folder of its key: sales, inventory, ...", nullable=False),
         Column("arrived_at", INSTANT, "When this version was first seen", nullable=False),
         Column("changed_at", INSTANT, "When its status last changed", nullable=False),
         Column("bytes", WHOLE, "Size", "bytes", nullable=False, minimum=0),
@@ -681,6 +757,9 @@ TABLES: dict[str, Table] = {
         CLEANED_FEATURES,
         CALENDAR,
         INVENTORY_COUNTS,
+        PRODUCTS,
+        SUPPLIERS,
+        ITEM_LOCATIONS,
         INVENTORY_POSITIONS,
         FORECASTS,
         REORDER_RECOMMENDATIONS,

@@ -1,17 +1,14 @@
-"""The README's tables say what the code says: settings, assets, checks, and the columns of landing files."""
+"""The README's tables say what the code says: settings, assets, commands, checks, the columns of landing files."""
 
 from pathlib import Path
 
 import pytest
+from typer.models import CommandInfo
 
+from nexgen_assets.cli import app
 from nexgen_assets.definitions import defs
 from nexgen_assets.sales.landing import LINE_COLUMNS
-from nexgen_assets.sales.masterdata import (
-    CALENDAR_FILE_COLUMNS,
-    CALENDAR_FILE_REQUIRED,
-    INVENTORY_FILE_COLUMNS,
-    INVENTORY_FILE_REQUIRED,
-)
+from nexgen_assets.sales.masterdata import UPLOADS
 from nexgen_assets.sales.quality import FRESH
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import SALES_FILE_REQUIRED, TABLES
@@ -78,8 +75,7 @@ def test_a_table_stands_in_the_readme_with_its_grain_and_description(name: str) 
     ("kind", "required", "columns"),
     [
         ("sales", SALES_FILE_REQUIRED, LINE_COLUMNS),
-        ("inventory", INVENTORY_FILE_REQUIRED, INVENTORY_FILE_COLUMNS),
-        ("calendar", CALENDAR_FILE_REQUIRED, CALENDAR_FILE_COLUMNS),
+        *((name, kind.required, kind.columns) for name, kind in UPLOADS.items()),
     ],
 )
 def test_the_columns_of_a_landing_file_stand_in_the_readme(
@@ -90,3 +86,12 @@ def test_the_columns_of_a_landing_file_stand_in_the_readme(
     )
     assert told_required == set(required)
     assert told_optional == set(columns) - set(required)
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    told = [usage.split()[1] for usage in rows_below("| Command | What it does |")]
+    assert sorted(told) == sorted(command_name(info) for info in app.registered_commands)
+
+
+def command_name(info: CommandInfo) -> str:
+    return info.name or getattr(info.callback, "__name__", "")

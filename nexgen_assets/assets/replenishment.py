@@ -20,17 +20,24 @@ GROUP = "replenishment"
 def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
-        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="1"),
+        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="2"),
     )
-    def inventory_positions(
-        context: dg.AssetExecutionContext, daily_demand: DataFrame, inventory_counts: DataFrame
+    def inventory_positions(  # noqa: PLR0917  # an input each
+        context: dg.AssetExecutionContext,
+        daily_demand: DataFrame,
+        inventory_counts: DataFrame,
+        products: DataFrame,
+        suppliers: DataFrame,
+        item_locations: DataFrame,
     ) -> DataFrame:
         """One row per product x location: stock, what is on order, and the terms of its supply at the close of the day.
 
-        From inventory uploads where there are any, otherwise from the stock level on the sales lines. What nobody told
-        is assumed, and a column says so.
+        Stock is the newer of the inventory uploads and the stock level on the sales lines; terms come from inventory,
+        item locations, products, suppliers and sales lines, in this order. What nobody told is assumed, and a column
+        says so.
         """
         from nexgen_assets.replenishment.positions import inventory_positions as positions_of
+        from nexgen_assets.replenishment.terms import MasterData
 
         run = key_range(context.partition_key_range)
         return positions_of(
@@ -38,6 +45,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
             inventory_counts,
             run.start,
             run.end,
+            told=MasterData(products, suppliers, item_locations),
             default_lead_time_days=settings.default_lead_time_days,
             default_margin=settings.default_margin,
             active_days=settings.active_days,

@@ -11,9 +11,9 @@ from nexgen_assets.backlog import READ_STATE
 from nexgen_assets.landing_zone import LandingZone, last_change
 from nexgen_assets.partitions import key_range
 from nexgen_assets.resources.lake import LakeResource
+from nexgen_assets.sales.masterdata import UPLOADS
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import (
-    CALENDAR,
     CLEANED_SALES,
     DAILY_DEMAND,
     INVENTORY_COUNTS,
@@ -50,17 +50,23 @@ def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         context.add_output_metadata(told, output_name="result")
         return registration.manifest
 
-    @table_asset(deps=["landing_files"], **small_table(CALENDAR, group=LANDING_GROUP, code_version="1"))
-    def calendar(lake: LakeResource) -> pa.Table:
-        """One row per planned event of a product at a location, from the calendar uploads."""
-        return LandingZone(lake.access, settings).calendar()
-
     @table_asset(deps=["landing_files"], **small_table(INVENTORY_COUNTS, group=LANDING_GROUP, code_version="1"))
     def inventory_counts(lake: LakeResource) -> pa.Table:
         """One row per product x location x counted day, from the inventory uploads."""
         return LandingZone(lake.access, settings).inventory_counts()
 
-    return [landing_files, calendar, inventory_counts]
+    def upload_asset(kind: str) -> dg.AssetsDefinition:
+        table = UPLOADS[kind].table
+        arguments = small_table(table, group=LANDING_GROUP, code_version="1")
+
+        @table_asset(deps=["landing_files"], description=table.description, **arguments)
+        def lines(lake: LakeResource) -> pa.Table:
+            return LandingZone(lake.access, settings).master_data(kind)
+
+        return lines
+
+    versioned = [upload_asset(kind) for kind in ("calendar", "products", "suppliers", "item_locations")]
+    return [landing_files, inventory_counts, *versioned]
 
 
 def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:

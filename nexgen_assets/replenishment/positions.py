@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 
+from nexgen_assets.replenishment.terms import MasterData, with_terms
 from nexgen_assets.tables import INVENTORY_POSITIONS, spark_type
 
 DEFAULT_PACK_SIZE = 1.0
@@ -32,6 +33,7 @@ def inventory_positions(
     start: date,
     end: date,
     *,
+    told: MasterData,
     default_lead_time_days: int,
     default_margin: float,
     active_days: int = 90,
@@ -40,19 +42,25 @@ def inventory_positions(
 
     `demand` holds `tables.DAILY_DEMAND` from `active_days` - 1 days before `start` on, `counts` holds
     `tables.INVENTORY_COUNTS`; rows outside that window are ignored. A row of day d rests on the `active_days` days up
-    to d alone, so a range equals its single days.
+    to d and on the master data in force on d alone, so a range equals its single days.
 
-    - Stock: the latest inventory count, else the latest `stock_level` of the sales lines. Between counts:
-      on hand = max(0, count + assumed receipts - units sold since).
-    - Units on order at the count move to `on_hand` on their due date, as assumed received. Those without a due date,
-      or already overdue when counted, stay on order until the next count.
-    - Terms: the latest told value of each; lead time = told lead time + delay seen, rounded up to whole days.
+    - Stock: the newer of the latest inventory count and the latest `stock_level` of the sales lines; on the same day
+      the count. Since then: on hand = max(0, that + assumed receipts - units sold since).
+    - Units on order at the count move to `on_hand` on their due date, as assumed received; a stock level of that day
+      or later holds them already. Those without a due date, or already overdue when counted, stay on order until the
+      next count.
+    - Each term is that of the first source that tells it, in this order: inventory counts (the latest told value),
+      item locations, products, suppliers, sales lines, defaults. An item location tells the lead time; a product
+      cost, pack, MOQ and shelf life; a supplier (the item location's, else the product's) the lead time; the sales
+      lines lead time and shelf life. Lead time = told lead time + delay seen on the sales lines, rounded up to whole
+      days.
     """
     first = start - timedelta(days=active_days - 1)
     counts = _with_latest_terms(_between(counts, "count_date", first, end))
     sold = _with_units_sold(_events(_between(demand, "day", first, end), counts, start))
     known = sold.where(F.col("is_demand") & (F.col("day") >= F.lit(start)))
-    positions = _stock(_join_counts(known, counts, active_days))
+    counted = _join_counts(known, counts, active_days)
+    positions = _stock(with_terms(counted, told, start, end))
     terms = _terms(default_lead_time_days, default_margin)
     return positions.select(
         *(terms.get(c.name, F.col(c.name)).cast(spark_type(c.type)).alias(c.name) for c in INVENTORY_POSITIONS.columns)
@@ -133,17 +141,19 @@ def _join_counts(known: DataFrame, counts: DataFrame, active_days: int) -> DataF
 
 
 def _stock(known: DataFrame) -> DataFrame:
-    """Adds the stock columns: of the count where there is one, else of the sales lines."""
+    """Adds the stock columns: of the newer of count and stock level, on the same day of the count."""
     day, count_date, due = F.col("day"), F.col("count_date"), F.col("on_order_due_date")
-    is_counted = count_date.isNotNull()
+    # `greatest` skips nulls: the day of the only stock there is
+    as_of = F.greatest(count_date, F.col("stock_level_as_of"))
+    is_counted = F.coalesce(count_date == as_of, F.lit(False))
     # overdue when counted: the count itself says that it has not come
     is_received = F.coalesce((due > count_date) & (due <= day), F.lit(False))
-    receipts = F.when(is_received, F.col("on_order_units")).otherwise(0.0)
+    # a stock level of the due day or later holds it already
+    receipts = F.when(is_received & (due > as_of), F.col("on_order_units")).otherwise(0.0)
     sold_at_last_stock = F.when(is_counted, F.col("units_sold_at_count")).otherwise(F.col("units_sold_at_stock_level"))
     sold_since = (F.col("units_sold") - sold_at_last_stock).cast("double")
     last_stock = F.when(is_counted, F.col("on_hand")).otherwise(F.col("stock_level").cast("double"))
     left = last_stock + receipts - sold_since
-    as_of = F.when(is_counted, count_date).otherwise(F.col("stock_level_as_of"))
     return known.withColumns(
         {
             # doubles of exact thousandths: rounding removes the noise of the subtraction, not information;
@@ -154,24 +164,29 @@ def _stock(known: DataFrame) -> DataFrame:
             "inventory_source": F.when(is_counted, F.col("source"))
             .when(F.col("stock_level").isNotNull(), "sales_lines")
             .otherwise("unknown"),
-            "on_order_units": F.when(is_counted & ~is_received, F.col("on_order_units")).otherwise(0.0),
+            "on_order_units": F.when(is_received, 0.0).otherwise(F.coalesce("on_order_units", F.lit(0.0))),
         }
     )
 
 
 def _terms(default_lead_time_days: int, default_margin: float) -> dict[str, Column]:
     """Column name -> what was told or its default, and the flag that says which."""
-    lead_time = F.coalesce("counted_lead_time_days", "lead_time_days")
+    lead_time = F.coalesce(
+        "counted_lead_time_days", "item_location_lead_time_days", "supplier_lead_time_days", "lead_time_days"
+    )
     with_delay = lead_time + F.coalesce("supplier_delay_days", F.lit(0.0))
-    unit_cost = F.col("counted_unit_cost").cast("double")
+    pack_size = F.coalesce("counted_pack_size", "product_pack_size")
+    min_order_quantity = F.coalesce("counted_min_order_quantity", "product_min_order_quantity")
+    unit_cost = F.coalesce("counted_unit_cost", "product_unit_cost").cast("double")
     assumed_cost = F.col("unit_price").cast("double") * (1 - default_margin)
     return {
         "lead_time_days": F.coalesce(F.ceil(with_delay), F.lit(default_lead_time_days)),
         "is_default_lead_time": lead_time.isNull(),
-        "pack_size": F.coalesce("counted_pack_size", F.lit(DEFAULT_PACK_SIZE)),
-        "is_default_pack_size": F.col("counted_pack_size").isNull(),
-        "min_order_quantity": F.coalesce("counted_min_order_quantity", F.lit(DEFAULT_MIN_ORDER_QUANTITY)),
-        "is_default_min_order_quantity": F.col("counted_min_order_quantity").isNull(),
+        "pack_size": F.coalesce(pack_size, F.lit(DEFAULT_PACK_SIZE)),
+        "is_default_pack_size": pack_size.isNull(),
+        "min_order_quantity": F.coalesce(min_order_quantity, F.lit(DEFAULT_MIN_ORDER_QUANTITY)),
+        "is_default_min_order_quantity": min_order_quantity.isNull(),
         "unit_cost": F.coalesce(unit_cost, assumed_cost),
         "is_default_unit_cost": unit_cost.isNull() & assumed_cost.isNotNull(),
+        "shelf_life_days": F.coalesce("product_shelf_life_days", "shelf_life_days"),
     }

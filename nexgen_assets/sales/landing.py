@@ -51,15 +51,6 @@ class SalesSurvey:
     dialect: Dialect
 
 
-@dataclass(frozen=True)
-class SalesFile:
-    """A whole sales file in memory: its lines (RAW_SALES), the days they belong to, and the columns nobody knows."""
-
-    lines: pa.Table
-    days: list[date]
-    unknown_columns: list[str]
-
-
 def survey_sales_file(stream: BinaryIO, file: LandingFile, usable: tuple[date, date]) -> SalesSurvey:
     """Look at every line of a sales file, keeping none.
 
@@ -104,15 +95,6 @@ def sales_lines(
         tables = (table for block in _blocks(records) if (table := book.table(block, days)).num_rows)
         while blocks := list(islice(tables, _BATCH_BLOCKS)):
             yield from pa.concat_tables(blocks).combine_chunks().to_batches()
-
-
-def read_sales_file(stream: BinaryIO, file: LandingFile, calendar_start: date, last_day: date) -> SalesFile:
-    """Both passes over a file that is small enough for memory; `stream` is at its start, and can be wound back."""
-    usable = calendar_start, last_day
-    survey = survey_sales_file(stream, file, usable)
-    stream.seek(0)
-    lines = pa.Table.from_batches(sales_lines(stream, file, survey, usable), RAW_SALES.arrow_schema)
-    return SalesFile(lines, survey.days, survey.unknown_columns)
 
 
 _open_sales = partial(open_records, known=LINE_COLUMNS, required=SALES_FILE_REQUIRED, ignored=SALES_FILE_IGNORED)

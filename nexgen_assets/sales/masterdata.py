@@ -1,105 +1,100 @@
-"""The optional uploads: stock counts and planned events, parsed into rows of `inventory_counts` and `calendar`.
+"""The optional uploads: stock counts, planned events, products, suppliers and item locations, one declaration each.
 
-What belongs here: columns, defaults and checks of these two files. What does not: which count or plan is in effect on
-a day (`replenishment`, `forecasting`).
+What belongs here: columns, defaults, checks and examples of these files. What does not: which line is in effect on a
+day (`replenishment`, `forecasting`), and fetching the file.
 
 Unlike sales, an upload is taken whole or refused whole: half a stock count would order the other half again.
 """
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from nexgen_assets.sales.csv_records import RAGGED, Header, LandingFile, LandingFileError, Record, open_records
 from nexgen_assets.sales.dialects import FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS, read_date
-from nexgen_assets.tables import CALENDAR, INVENTORY_COUNTS, MONEY, Table
-
-INVENTORY_FILE_REQUIRED = ("date", "product_id", "location", "on_hand")
-INVENTORY_FILE_COLUMNS = (
-    *INVENTORY_FILE_REQUIRED,
-    "on_order",
-    "on_order_due_date",
-    "lead_time",
-    "unit_cost",
-    "pack_size",
-    "min_order_quantity",
-    "source",
-)
-CALENDAR_FILE_REQUIRED = ("date",)
-CALENDAR_FILE_COLUMNS = (
-    *CALENDAR_FILE_REQUIRED,
-    "end_date",
-    "product_id",
-    "location",
-    "is_promotion",
-    "promotion_share",
-    "effective_date",
-)
+from nexgen_assets.tables import CALENDAR, INVENTORY_COUNTS, ITEM_LOCATIONS, MONEY, PRODUCTS, SUPPLIERS, Table
 
 PROBLEMS_SHOWN = 20
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _NUMBER = re.compile(NUMBER_PATTERN)
 _LARGEST = 1e14  # what the money columns hold
 _MONEY_STEP = Decimal(1).scaleb(-MONEY.scale)
 
-Value = TypeVar("Value")
+Columns = dict[str, list[Any]]
 
 
-def read_inventory_file(stream: BinaryIO, file: LandingFile) -> pa.Table:
-    """Parse an inventory CSV into INVENTORY_COUNTS; nothing on order and source `count` where the file is silent.
+@dataclass(frozen=True)
+class Field:
+    """One column of an upload: how a value is read, what stands where the file says nothing, and believable examples.
 
-    Raises LandingFileError if the header or any line is unusable; it lists the first PROBLEMS_SHOWN problems.
+    `target` is the table's name of it, where that is another.
     """
-    with open_records(stream, file, INVENTORY_FILE_COLUMNS, INVENTORY_FILE_REQUIRED) as (header, records):
-        upload = _Upload(file, header, list(records))
-    columns = {
-        "product_id": upload.required("product_id", str),
-        "location": upload.required("location", str),
-        "count_date": upload.required("date", _date),
-        "on_hand": upload.required("on_hand", _real),
-        "on_order_units": [units or 0.0 for units in upload.optional("on_order", _not_negative)],
-        "on_order_due_date": upload.optional("on_order_due_date", _date),
-        "lead_time_days": upload.optional("lead_time", _not_negative),
-        "unit_cost": upload.optional("unit_cost", _money),
-        "pack_size": upload.optional("pack_size", _positive),
-        "min_order_quantity": upload.optional("min_order_quantity", _not_negative),
-        "source": [source or "count" for source in upload.optional("source", str)],
-    }
-    _refuse_second_counts(upload, columns["product_id"], columns["location"], columns["count_date"])
-    return upload.table(INVENTORY_COUNTS, columns)
+
+    name: str
+    parse: Callable[[str], Any]
+    examples: tuple[str, ...]
+    target: str = ""
+    default: Any = None
+    is_required: bool = False
+
+    @property
+    def column(self) -> str:
+        return self.target or self.name
 
 
-def read_calendar_file(stream: BinaryIO, file: LandingFile) -> pa.Table:
-    """Parse a calendar CSV into CALENDAR; a line without a product or location holds for every one.
+@dataclass(frozen=True)
+class UploadKind:
+    """One kind of upload: its columns, the table they fill, and the columns that no two lines of a file may share.
 
-    An event lasts one day unless `end_date` is given. A plan without `effective_date` was known from the day of
-    `file.arrived_at`, in the time zone which that carries.
-    Raises LandingFileError if the header or any line is unusable; it lists the first PROBLEMS_SHOWN problems.
+    `finish` checks and completes the parsed columns; where a field has no column in the table, it takes it out.
     """
-    with open_records(stream, file, CALENDAR_FILE_COLUMNS, CALENDAR_FILE_REQUIRED) as (header, records):
-        upload = _Upload(file, header, list(records))
-    starts = upload.required("date", _date)
-    ends = [end or start for start, end in zip(starts, upload.optional("end_date", _date), strict=True)]
-    _refuse_ends_before_starts(upload, starts, ends)
-    arrival_day = file.arrived_at.date()
-    return upload.table(
-        CALENDAR,
-        {
-            "product_id": [product or "" for product in upload.optional("product_id", str)],
-            "location": [location or "" for location in upload.optional("location", str)],
-            "start_date": starts,
-            "end_date": ends,
-            "promotion_share": _promotion_shares(upload),
-            "effective_date": [known or arrival_day for known in upload.optional("effective_date", _date)],
-        },
-    )
+
+    table: Table
+    fields: tuple[Field, ...]
+    unique: tuple[str, ...] = ()
+    finish: Callable[["_Lines", Columns], None] = lambda lines, columns: None  # noqa: ARG005
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields if field.is_required)
 
 
-class _Upload:
+@dataclass(frozen=True)
+class Upload:
+    """A parsed upload: its lines, in its table's columns, and the columns of the file that nobody knows."""
+
+    lines: pa.Table
+    unknown_columns: list[str]
+
+
+def read_upload(kind: UploadKind, stream: BinaryIO, file: LandingFile) -> Upload:
+    """Parse a CSV of that kind into rows of its table.
+
+    A line without `effective_date` is known, and holds, from the day of `file.arrived_at`, in the time zone which that
+    carries. Raises LandingFileError if the header or any line is unusable; it lists the first PROBLEMS_SHOWN problems.
+    """
+    with open_records(stream, file, kind.columns, kind.required) as (header, records):
+        lines = _Lines(file, header, list(records))
+    columns = {field.column: lines.values(field) for field in kind.fields}
+    if "effective_date" in columns:
+        columns["effective_date"] = [day or file.arrived_at.date() for day in columns["effective_date"]]
+    kind.finish(lines, columns)
+    if kind.unique:
+        _refuse_repetitions(lines, kind, columns)
+    return Upload(lines.table(kind.table, columns), header.unknown_columns)
+
+
+class _Lines:
     """The lines of an upload, column by column, and everything found wrong with them."""
 
     def __init__(self, file: LandingFile, header: Header, records: list[Record]) -> None:
@@ -111,27 +106,19 @@ class _Upload:
         }
         self._problems = [(r.line_number, _whole_line_problem(r.problem)) for r in records if r.problem]
 
-    def required(self, column: str, parse: Callable[[str], Value]) -> list[Value | None]:
-        """Parsed values; an empty or unreadable one is a problem and None."""
-        values = self.optional(column, parse)
-        for index, text in enumerate(self._texts(column)):
-            if not text:
-                self.refuse(index, column, "is empty; fill it in")
-        return values
-
-    def optional(self, column: str, parse: Callable[[str], Value]) -> list[Value | None]:
-        """Parsed values, None where the file says nothing; an unreadable one is a problem and None."""
-        parsed: dict[str, Value | None] = {"": None}  # few distinct values, many lines
-        wrong: dict[str, str] = {}
-        values: list[Value | None] = []
-        for index, text in enumerate(self._texts(column)):
+    def values(self, field: Field) -> list[Any]:
+        """Parsed values, the default where the file says nothing; an unreadable or missing one is a problem."""
+        parsed: dict[str, Any] = {"": field.default}  # few distinct values, many lines
+        wrong: dict[str, str] = {"": "is empty; fill it in"} if field.is_required else {}
+        values: list[Any] = []
+        for index, text in enumerate(self._columns.get(field.name) or [""] * len(self._lines)):
             if text not in parsed:
                 try:
-                    parsed[text] = parse(text)
+                    parsed[text] = field.parse(text)
                 except ValueError as advice:
                     parsed[text], wrong[text] = None, str(advice)
             if text in wrong:
-                self.refuse(index, column, wrong[text])
+                self.refuse(index, field.name, wrong[text])
             values.append(parsed[text])
         return values
 
@@ -142,18 +129,18 @@ class _Upload:
     def line_number(self, index: int) -> int:
         return self._lines[index].line_number
 
-    def table(self, table: Table, columns: dict[str, list]) -> pa.Table:
+    def table(self, table: Table, columns: Columns) -> pa.Table:
         """The rows of `table`; raises LandingFileError if anything was refused."""
         if self._problems:
             raise LandingFileError(self._refusal())
-        sources = {
-            "file_key": [self._file.key] * len(self._lines),
+        count = len(self._lines)
+        columns |= {
+            "file_key": [self._file.key] * count,
             "line_number": [record.line_number for record in self._lines],
         }
-        return pa.Table.from_pydict(columns | sources, schema=table.arrow_schema)
-
-    def _texts(self, column: str) -> list[str]:
-        return self._columns.get(column) or [""] * len(self._lines)
+        if "arrived_at" in table.by_name:
+            columns["arrived_at"] = [self._file.arrived_at] * count
+        return pa.Table.from_pydict(columns, schema=table.arrow_schema)
 
     def _refusal(self) -> str:
         shown = [f"line {number}: {problem}" for number, problem in sorted(self._problems)[:PROBLEMS_SHOWN]]
@@ -169,29 +156,30 @@ def _whole_line_problem(problem: str | None) -> str:
     return "holds bytes that are not UTF-8; export the file as UTF-8"
 
 
-def _refuse_second_counts(upload: _Upload, *grain: list) -> None:
-    first_line: dict[tuple, int] = {}
-    for index, key in enumerate(zip(*grain, strict=True)):
-        line = first_line.setdefault(key, upload.line_number(index))
-        if line != upload.line_number(index) and None not in key:
-            upload.refuse(index, "product_id", f"counted on line {line} already for this location and date; keep one")
+def _refuse_repetitions(lines: _Lines, kind: UploadKind, columns: Columns) -> None:
+    names = {field.column: field.name for field in kind.fields}
+    told, *others = (names[column] for column in kind.unique)
+    first_line: dict[tuple[Any, ...], int] = {}
+    for index, key in enumerate(zip(*(columns[name] for name in kind.unique), strict=True)):
+        line = first_line.setdefault(key, lines.line_number(index))
+        if line != lines.line_number(index) and None not in key:
+            same = " and ".join(others)
+            lines.refuse(index, told, f"stands on line {line} already with the same {same}; keep one")
 
 
-def _refuse_ends_before_starts(upload: _Upload, starts: list[date | None], ends: list[date | None]) -> None:
-    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+def _finish_events(lines: _Lines, columns: Columns) -> None:
+    """An event lasts one day unless told, and a promotion runs everywhere unless a share is told."""
+    starts = columns["start_date"]
+    columns["end_date"] = [end or start for start, end in zip(starts, columns["end_date"], strict=True)]
+    for index, (start, end) in enumerate(zip(starts, columns["end_date"], strict=True)):
         if start and end and end < start:
-            upload.refuse(index, "end_date", f"is before the event's first day, {start}; correct one of them")
-
-
-def _promotion_shares(upload: _Upload) -> list[float]:
-    promotions, told = upload.optional("is_promotion", _boolean), upload.optional("promotion_share", _share)
-    for index, (is_promotion, share) in enumerate(zip(promotions, told, strict=True)):
+            lines.refuse(index, "end_date", f"is before the event's first day, {start}; correct one of them")
+    promotions, shares = columns.pop("is_promotion"), columns["promotion_share"]
+    for index, (is_promotion, share) in enumerate(zip(promotions, shares, strict=True)):
         if is_promotion is False and share:
-            upload.refuse(index, "promotion_share", "contradicts is_promotion, which is false; correct one of them")
-    return [
-        share if share is not None else float(bool(is_promotion))
-        for is_promotion, share in zip(promotions, told, strict=True)
-    ]
+            lines.refuse(index, "promotion_share", "contradicts is_promotion, which is false; correct one of them")
+        elif share is None:
+            shares[index] = float(bool(is_promotion))
 
 
 def _date(text: str) -> date:
@@ -238,3 +226,99 @@ def _boolean(text: str) -> bool:
     if word not in TRUE_WORDS and word not in FALSE_WORDS:
         raise ValueError("is neither true nor false; write true or false, or leave it empty")
     return word in TRUE_WORDS
+
+
+def _weekdays(text: str) -> str:
+    """The days in the order of the week, separated by one space."""
+    told = set(re.split(r"[ ,;]+", text.lower().strip(" ,;")))
+    if not told <= set(WEEKDAYS):
+        raise ValueError("is not a list of weekdays; write them as in `mon thu`")
+    return " ".join(day for day in WEEKDAYS if day in told)
+
+
+_PRODUCT = Field("product_id", str, ("010001", "010002", "010003"), is_required=True)
+_LOCATION = Field("location", str, ("Springfield", "Springfield", "Riverside"), is_required=True)
+_SUPPLIER = Field("supplier_id", str, ("S01", "S01", "S02"))
+_UNIT_COST = Field("unit_cost", _money, ("2.45", "0.38", "1.60"))
+_PACK_SIZE = Field("pack_size", _positive, ("12", "40", "6"))
+_MIN_ORDER = Field("min_order_quantity", _not_negative, ("24", "", "12"))
+_EFFECTIVE = Field("effective_date", _date, ("2024-01-01", "2024-01-01", "2024-03-01"))
+
+UPLOADS: dict[str, UploadKind] = {
+    "inventory": UploadKind(
+        INVENTORY_COUNTS,
+        (
+            Field("date", _date, ("2024-03-10", "2024-03-10", "2024-03-10"), target="count_date", is_required=True),
+            _PRODUCT,
+            _LOCATION,
+            Field("on_hand", _real, ("38", "112.5", "0"), is_required=True),
+            Field("on_order", _not_negative, ("24", "", "12"), target="on_order_units", default=0.0),
+            Field("on_order_due_date", _date, ("2024-03-13", "", "2024-03-12")),
+            Field("lead_time", _not_negative, ("3", "", "2"), target="lead_time_days"),
+            _UNIT_COST,
+            _PACK_SIZE,
+            _MIN_ORDER,
+            Field("source", str, ("count", "count", "count"), default="count"),
+        ),
+        unique=("product_id", "location", "count_date"),
+    ),
+    "calendar": UploadKind(
+        CALENDAR,
+        (
+            Field("date", _date, ("2024-12-25", "2024-07-01", "2024-07-08"), target="start_date", is_required=True),
+            Field("end_date", _date, ("", "2024-07-07", "")),
+            Field("product_id", str, ("", "010001", "010002"), default=""),
+            Field("location", str, ("", "", "Springfield"), default=""),
+            Field("is_promotion", _boolean, ("", "true", "")),
+            Field("promotion_share", _share, ("", "0.5", "")),
+            Field("is_open", _boolean, ("false", "", "")),
+            Field("holiday_name", str, ("Christmas Day", "", "")),
+            Field("unit_price", _money, ("", "3.49", "0.79")),
+            Field("effective_date", _date, ("2024-01-01", "2024-05-27", "2024-06-03")),
+        ),
+        finish=_finish_events,
+    ),
+    "products": UploadKind(
+        PRODUCTS,
+        (
+            _PRODUCT,
+            Field("product_name", str, ("Whole milk 1 gal", "Bananas 1 lb", "White bread 20 oz")),
+            Field("category", str, ("Dairy", "Produce", "Bakery")),
+            _UNIT_COST,
+            Field("shelf_life_days", _not_negative, ("14", "7", "4")),
+            _PACK_SIZE,
+            _MIN_ORDER,
+            Field("quantity_step", _positive, ("1", "0.001", "1")),
+            _SUPPLIER,
+            _EFFECTIVE,
+        ),
+        unique=("product_id", "effective_date"),
+    ),
+    "suppliers": UploadKind(
+        SUPPLIERS,
+        (
+            Field("supplier_id", str, ("S01", "S02", "S03"), is_required=True),
+            Field("supplier_name", str, ("Valley Fresh", "Corner Bakery", "Grain and Mill")),
+            Field("lead_time_days", _not_negative, ("3", "1", "5")),
+            Field("lead_time_sd_days", _not_negative, ("0.8", "", "1.5")),
+            Field("order_days", _weekdays, ("mon thu", "mon tue wed thu fri sat", "")),
+            Field("min_order_value", _money, ("250.00", "", "400.00")),
+            _EFFECTIVE,
+        ),
+        unique=("supplier_id", "effective_date"),
+    ),
+    "item_locations": UploadKind(
+        ITEM_LOCATIONS,
+        (
+            _PRODUCT,
+            _LOCATION,
+            Field("is_active", _boolean, ("true", "true", "false")),
+            Field("max_stock", _not_negative, ("120", "200", "")),
+            Field("display_minimum", _not_negative, ("6", "", "")),
+            Field("supplier_id", str, ("", "", "S03")),
+            Field("lead_time_days", _not_negative, ("", "2", "")),
+            _EFFECTIVE,
+        ),
+        unique=("product_id", "location", "effective_date"),
+    ),
+}

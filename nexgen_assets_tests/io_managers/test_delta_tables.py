@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -292,6 +293,15 @@ def plans(**columns: list[Any]) -> pa.Table:
 def test_a_small_table_is_replaced_as_a_whole(tables: DeltaTables) -> None:
     assert tables.replace_all(PLANS, plans(product_id=["03", "04"]))[0] == 0
     assert tables.replace_all(PLANS, plans())[0] == 1
+    assert tables.read(PLANS).equals(plans().cast(PLANS.arrow_schema))
+
+
+def test_a_small_table_whose_contract_gained_a_column_has_it_once_replaced(tables: DeltaTables) -> None:
+    before = replace(PLANS, columns=PLANS.columns[:-1])
+    tables.replace_all(before, plans().drop_columns(["note"]))
+
+    tables.replace_all(PLANS, plans())
+
     assert tables.read(PLANS).equals(plans().cast(PLANS.arrow_schema))
 
 

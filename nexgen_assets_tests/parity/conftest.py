@@ -12,8 +12,9 @@ from pyspark.sql import SparkSession
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.resources.spark import connect
 from nexgen_assets.sales.csv_records import LandingFile
-from nexgen_assets.sales.landing import read_sales_file
+from nexgen_assets.sales.landing import sales_lines, survey_sales_file
 from nexgen_assets.sample_data.generator import generate_sample
+from nexgen_assets.tables import RAW_SALES
 from nexgen_assets_tests.parity.jvm_engine import OLDEST_JAVA, java_release, jvm_engine
 
 LAST_DAY = date(2024, 3, 10)
@@ -51,4 +52,7 @@ def raw_sales(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
 def _parsed(path: Path) -> pa.Table:
     file = LandingFile(f"sales/{path.name}", "1", datetime(2024, 3, 11, 2, tzinfo=UTC))
     with path.open("rb") as stream:
-        return read_sales_file(stream, file, CALENDAR_START, LAST_DAY).lines
+        survey = survey_sales_file(stream, file, (CALENDAR_START, LAST_DAY))
+    with path.open("rb") as stream:
+        batches = sales_lines(stream, file, survey, (CALENDAR_START, LAST_DAY))
+        return pa.Table.from_batches(batches, RAW_SALES.arrow_schema)

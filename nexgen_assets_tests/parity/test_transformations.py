@@ -1,6 +1,7 @@
 """Every transformation gives the same table on Sail and on Apache Spark: the same rows, the same types."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -9,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.replenishment.positions import inventory_positions
+from nexgen_assets.replenishment.terms import MasterData
 from nexgen_assets.resources.spark import SparkEngineError, connect
 from nexgen_assets.sales.cleaning import DUPLICATE_OF_OTHER_FILE, classify, cleaned, rejected
 from nexgen_assets.sales.demand import daily_demand
@@ -16,7 +18,10 @@ from nexgen_assets.tables import (
     CLEANED_SALES,
     DAILY_DEMAND,
     INVENTORY_COUNTS,
+    ITEM_LOCATIONS,
+    PRODUCTS,
     RAW_SALES,
+    SUPPLIERS,
     TABLES,
     Table,
 )
@@ -30,7 +35,7 @@ COUNTS = pa.Table.from_pylist(
         {
             "product_id": product,
             "location": location,
-            "count_date": FIRST_ORIGIN - timedelta(days=2),
+            "count_date": FIRST_ORIGIN + timedelta(days=2),
             "on_hand": 12.5,
             "on_order_units": 6.0,
             "on_order_due_date": LAST_DAY - timedelta(days=2),
@@ -44,8 +49,24 @@ COUNTS = pa.Table.from_pylist(
     ],
     schema=INVENTORY_COUNTS.arrow_schema,
 )
+UPLOADED = {"arrived_at": datetime(2024, 3, 1, tzinfo=UTC), "file_key": "a.csv", "line_number": 2}
+TERMS: dict[str, list[dict]] = {
+    PRODUCTS.name: [
+        {"product_id": "010001", "effective_date": FIRST_ORIGIN, "pack_size": 4.0, "supplier_id": "S1"},
+        {"product_id": "010001", "effective_date": LAST_DAY, "unit_cost": Decimal("1.2500"), "supplier_id": "S1"},
+        {"product_id": "010003", "effective_date": FIRST_ORIGIN, "shelf_life_days": 3.0, "supplier_id": "S2"},
+    ],
+    SUPPLIERS.name: [{"supplier_id": "S1", "effective_date": FIRST_ORIGIN, "lead_time_days": 2.5}],
+    ITEM_LOCATIONS.name: [
+        {"product_id": "010003", "location": "Springfield", "effective_date": LAST_DAY, "lead_time_days": 4.0}
+    ],
+}
 
 Tables = dict[str, pa.Table]
+
+
+def uploaded(table: Table) -> pa.Table:
+    return pa.Table.from_pylist([UPLOADED | line for line in TERMS[table.name]], schema=table.arrow_schema)
 
 
 def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
@@ -66,6 +87,7 @@ def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
         frame(INVENTORY_COUNTS, COUNTS),
         FIRST_ORIGIN,
         LAST_DAY,
+        told=MasterData(*(frame(table, uploaded(table)) for table in (PRODUCTS, SUPPLIERS, ITEM_LOCATIONS))),
         default_lead_time_days=7,
         default_margin=0.3,
         active_days=ACTIVE_DAYS,

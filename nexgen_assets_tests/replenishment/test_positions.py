@@ -1,7 +1,8 @@
 """Inventory positions: which stock figure counts, what became of it since, and what nobody told."""
 
 import random
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from nexgen_assets import tables
 from nexgen_assets.replenishment.positions import inventory_positions
+from nexgen_assets.replenishment.terms import MasterData
 
 DAY = date(2026, 3, 10)
 SERIES = {"product_id": "007", "location": "north"}
@@ -24,6 +26,11 @@ UNSOLD: dict[str, Any] = SERIES | {
     "sales_lines": 0,
     "unit_price": Decimal("4.0000"),
     "days_since_sale": 1,
+}
+UPLOADED: dict[str, Any] = {
+    "arrived_at": datetime(2026, 3, 1, tzinfo=UTC),
+    "file_key": "a.csv",
+    "line_number": 2,
 }
 COUNT: dict[str, Any] = SERIES | {
     "on_hand": 30.0,
@@ -46,6 +53,23 @@ def counted(day: date, **more: Any) -> dict[str, Any]:
     return COUNT | {"count_date": day} | more
 
 
+def told(since: date = DAY, **terms: Any) -> dict[str, Any]:
+    """A line of terms in force since a day."""
+    return UPLOADED | {"effective_date": since} | terms
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """Lines of the product, supplier and item-location tables."""
+
+    products: list[dict[str, Any]] = field(default_factory=list)
+    suppliers: list[dict[str, Any]] = field(default_factory=list)
+    item_locations: list[dict[str, Any]] = field(default_factory=list)
+
+
+NOTHING = Uploads()
+
+
 def frame_of(spark: SparkSession, table: tables.Table, rows: list[dict[str, Any]]) -> DataFrame:
     return spark.createDataFrame(pa.Table.from_pylist(rows, schema=table.arrow_schema), table.spark_ddl)
 
@@ -57,12 +81,18 @@ def positions_of(  # noqa: PLR0917
     start: date = DAY,
     end: date = DAY,
     active_days: int = 90,
+    uploads: Uploads = NOTHING,
 ) -> pa.Table:
     positions = inventory_positions(
         frame_of(spark, tables.DAILY_DEMAND, demand),
         frame_of(spark, tables.INVENTORY_COUNTS, counts),
         start,
         end,
+        told=MasterData(
+            frame_of(spark, tables.PRODUCTS, uploads.products),
+            frame_of(spark, tables.SUPPLIERS, uploads.suppliers),
+            frame_of(spark, tables.ITEM_LOCATIONS, uploads.item_locations),
+        ),
         default_lead_time_days=7,
         default_margin=0.3,
         active_days=active_days,
@@ -71,9 +101,11 @@ def positions_of(  # noqa: PLR0917
     return positions.toArrow().sort_by(grain)
 
 
-def position(spark: SparkSession, demand: list[dict[str, Any]], counts: list[dict[str, Any]]) -> dict[str, Any]:
+def position(
+    spark: SparkSession, demand: list[dict[str, Any]], counts: list[dict[str, Any]], uploads: Uploads = NOTHING
+) -> dict[str, Any]:
     """The one position of DAY."""
-    [row] = positions_of(spark, demand, counts).to_pylist()
+    [row] = positions_of(spark, demand, counts, uploads=uploads).to_pylist()
     return row
 
 
@@ -137,10 +169,48 @@ def test_a_stock_level_told_by_a_return_alone_is_used(spark: SparkSession) -> No
     assert stock(position(spark, sales, [])) == (15, days_ago(2), True, "sales_lines")
 
 
-def test_a_count_is_preferred_to_the_sales_lines(spark: SparkSession) -> None:
+def test_a_count_is_preferred_to_a_stock_level_of_the_same_day(spark: SparkSession) -> None:
     sales = [sold(DAY, 5, stock_level=Decimal(20), stock_level_as_of=DAY)]
 
-    assert stock(position(spark, sales, [counted(days_ago(1))])) == (25, days_ago(1), True, "count")
+    assert stock(position(spark, sales, [counted(DAY)])) == (30, DAY, False, "count")
+
+
+@pytest.mark.parametrize(
+    ("counted_on", "expected"),
+    [
+        (days_ago(4), (13, days_ago(3), True, "sales_lines")),
+        (days_ago(3), (23, days_ago(3), True, "count")),
+        (days_ago(2), (24, days_ago(2), True, "count")),
+    ],
+)
+def test_the_newer_of_count_and_stock_level_wins(
+    spark: SparkSession, counted_on: date, expected: tuple[Any, ...]
+) -> None:
+    known = {"stock_level": Decimal(20), "stock_level_as_of": days_ago(3)}
+    sales = [sold(days_ago(3), 9, **known), sold(days_ago(2), 1, **known), sold(DAY, 6, **known)]
+
+    assert stock(position(spark, sales, [counted(counted_on)])) == expected
+
+
+@pytest.mark.parametrize(
+    ("due", "on_hand", "on_order"),
+    [
+        (days_ago(-1), 15, 10),  # due tomorrow
+        (DAY, 25, 0),
+        (days_ago(2), 15, 0),  # due on the day of the stock level, which holds it
+        (days_ago(3), 15, 0),
+        (None, 15, 10),
+    ],
+)
+def test_units_on_order_at_the_count_stay_known_when_a_stock_level_is_newer(
+    spark: SparkSession, due: date | None, on_hand: float, on_order: float
+) -> None:
+    known = {"stock_level": Decimal(20), "stock_level_as_of": days_ago(2)}
+    count = counted(days_ago(4), on_order_units=10.0, on_order_due_date=due)
+
+    row = position(spark, [sold(days_ago(2), 1, **known), sold(DAY, 5, **known)], [count])
+
+    assert (row["on_hand"], row["on_order_units"]) == (on_hand, on_order)
 
 
 @pytest.mark.parametrize(("age", "source"), [(89, "count"), (90, "unknown")])
@@ -242,6 +312,122 @@ def test_terms_stay_told_when_a_later_count_is_silent(spark: SparkSession) -> No
     assert (row["pack_size"], row["lead_time_days"]) == (6, 4)
 
 
+# ---- master data
+
+LEAD_TIMES = [
+    ("counted", 1),
+    ("item_location", 2),
+    ("item_location_supplier", 3),
+    ("product_supplier", 4),
+    ("sales_lines", 5),
+]
+
+
+@pytest.mark.parametrize("first", range(len(LEAD_TIMES) + 1))
+def test_lead_time_comes_from_the_first_source_that_tells_it(spark: SparkSession, first: int) -> None:
+    days = {source: float(lead) for source, lead in LEAD_TIMES[first:]}
+    uploads = Uploads(
+        products=[told(product_id="007", supplier_id="S1")],
+        suppliers=[
+            told(supplier_id="S1", lead_time_days=days.get("product_supplier")),
+            told(supplier_id="S2", lead_time_days=days.get("item_location_supplier")),
+        ],
+        item_locations=[
+            told(
+                **SERIES,
+                lead_time_days=days.get("item_location"),
+                supplier_id="S2" if "item_location_supplier" in days else None,
+            )
+        ],
+    )
+    count = counted(DAY, lead_time_days=days.get("counted"))
+
+    row = position(spark, [sold(DAY, lead_time_days=days.get("sales_lines"))], [count], uploads)
+
+    expected = LEAD_TIMES[first][1] if days else 7
+    assert (row["lead_time_days"], row["is_default_lead_time"]) == (expected, not days)
+
+
+def test_a_supplier_without_lead_time_leaves_it_to_the_sales_lines(spark: SparkSession) -> None:
+    uploads = Uploads(
+        products=[told(product_id="007", supplier_id="S1")],
+        suppliers=[told(supplier_id="S1", lead_time_days=4.0), told(supplier_id="S2")],
+        item_locations=[told(**SERIES, supplier_id="S2")],
+    )
+
+    assert position(spark, [sold(DAY, lead_time_days=5.0)], [], uploads)["lead_time_days"] == 5
+
+
+def test_the_delay_seen_is_added_to_a_suppliers_lead_time(spark: SparkSession) -> None:
+    uploads = Uploads(
+        products=[told(product_id="007", supplier_id="S1")], suppliers=[told(supplier_id="S1", lead_time_days=2.5)]
+    )
+
+    assert position(spark, [sold(DAY, supplier_delay_days=1.0)], [], uploads)["lead_time_days"] == 4
+
+
+PRODUCT = told(
+    product_id="007",
+    unit_cost=Decimal("1.2500"),
+    pack_size=6.0,
+    min_order_quantity=12.0,
+    shelf_life_days=14.0,
+)
+
+
+def terms(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("unit_cost", "pack_size", "min_order_quantity", "shelf_life_days"))
+
+
+def assumed(row: dict[str, Any]) -> set[str]:
+    return {name for name, value in row.items() if name.startswith("is_default_") and value}
+
+
+def test_a_product_tells_its_terms(spark: SparkSession) -> None:
+    row = position(spark, [sold(DAY, shelf_life_days=9.0)], [], Uploads([PRODUCT]))
+
+    assert terms(row) == (1.25, 6, 12, 14)
+    assert assumed(row) == {"is_default_lead_time"}
+
+
+def test_a_count_is_preferred_to_the_product(spark: SparkSession) -> None:
+    count = counted(DAY, unit_cost=Decimal("2.0000"), pack_size=4.0, min_order_quantity=8.0)
+
+    assert terms(position(spark, [sold(DAY)], [count], Uploads([PRODUCT]))) == (2, 4, 8, 14)
+
+
+def test_what_a_product_does_not_tell_comes_from_the_sales_lines_or_is_a_default(spark: SparkSession) -> None:
+    row = position(spark, [sold(DAY, shelf_life_days=9.0)], [], Uploads([told(product_id="007")]))
+
+    assert terms(row) == (pytest.approx(2.8), 1, 1, 9)
+    assert assumed(row) == {
+        "is_default_lead_time",
+        "is_default_pack_size",
+        "is_default_min_order_quantity",
+        "is_default_unit_cost",
+    }
+
+
+def test_terms_of_another_product_location_or_supplier_do_not_count(spark: SparkSession) -> None:
+    uploads = Uploads(
+        products=[PRODUCT | {"product_id": "7"}, told(product_id="007", supplier_id="01")],
+        suppliers=[told(supplier_id="1", lead_time_days=2.0)],
+        item_locations=[told(product_id="007", location="south", lead_time_days=3.0)],
+    )
+
+    row = position(spark, [sold(DAY)], [], uploads)
+
+    assert (row["pack_size"], row["lead_time_days"]) == (1, 7)
+
+
+def test_terms_hold_from_their_effective_date_on(spark: SparkSession) -> None:
+    products = [told(days_ago(1), product_id="007", pack_size=6.0), told(DAY, product_id="007", pack_size=8.0)]
+
+    days = positions_of(spark, [sold(days_ago(n)) for n in (2, 1, 0)], [], days_ago(2), DAY, uploads=Uploads(products))
+
+    assert days["pack_size"].to_pylist() == [1, 6, 8]
+
+
 # a panel of every case: gaps, counts on days without sales, several stock facts per window
 
 ACTIVE_DAYS = 10
@@ -286,89 +472,155 @@ def random_terms(rng: random.Random, day: date) -> dict[str, Any]:
     return {name: value for name, value in told.items() if rng.random() < 0.6}
 
 
+def panel_uploads(seed: int) -> Uploads:
+    """Terms of the panel's series that change over time, some told twice for a day, some withdrawn."""
+    rng = random.Random(seed)  # noqa: S311
+    products = [f"{n:02d}" for n in range(12)]
+
+    def lines(**values: list[Any]) -> list[dict[str, Any]]:
+        return [
+            told(
+                days_ago(rng.randint(-3, PANEL_DAYS)),
+                arrived_at=datetime(2026, 3, rng.randint(1, 9), tzinfo=UTC),
+                file_key=f"{n}.csv",
+                **{name: rng.choice(choices) for name, choices in values.items()},
+            )
+            for n in range(40)
+        ]
+
+    return Uploads(
+        lines(
+            product_id=products,
+            unit_cost=[None, Decimal("0.7500"), Decimal("1.5000")],
+            pack_size=[None, 3.0, 4.0],
+            min_order_quantity=[None, 0.0, 8.0],
+            shelf_life_days=[None, 5.0],
+            supplier_id=[None, "S1", "S2", "S9"],
+        ),
+        lines(supplier_id=["S1", "S2", "S3"], lead_time_days=[None, 1.5, 2.0, 6.0]),
+        lines(
+            product_id=products,
+            location=["north", "south"],
+            lead_time_days=[None, None, 3.5],
+            supplier_id=[None, "S2", "S3"],
+        ),
+    )
+
+
 # the rules again, one row at a time; nulls and dates only, no windows and no running totals
 ORACLE = """
 with known as (
     select d.*,
         (select max(count_date) from counts c where c.product_id = d.product_id and c.location = d.location
             and c.count_date between d.day - {last} and d.day) as counted_on,
-        {terms}
+        {terms},
+        {latest_product} as product,
+        {latest_item} as item,
     from demand d where d.day between '{start}' and '{end}'
+), supplied as (
+    select *, coalesce(item.supplier_id, product.supplier_id) as supplied_by,
+        (select arg_max(s, (s.effective_date, s.arrived_at, s.file_key)) from suppliers s
+            where s.supplier_id = coalesce(item.supplier_id, product.supplier_id) and s.effective_date <= day
+        ) as supplier
+    from known
 ), facts as (
-    select k.*, c.source, c.on_order_units as ordered,
-        c.on_order_due_date > c.count_date and c.on_order_due_date <= k.day as is_received,
-        case when counted_on is null then stock_level::double else c.on_hand end as last_stock,
-        coalesce(counted_on, stock_level_as_of) as as_of,
-    from known k left join counts c
+    select k.*, c.source, c.on_order_units as ordered, c.on_order_due_date as due,
+        coalesce(due > c.count_date and due <= k.day, false) as is_received,
+        counted_on is not null and (stock_level_as_of is null or stock_level_as_of <= counted_on) as is_counted,
+        case when is_counted then c.on_hand else stock_level::double end as last_stock,
+        case when is_counted then counted_on else stock_level_as_of end as as_of,
+        coalesce(told_lead_time_days, item.lead_time_days, supplier.lead_time_days, k.lead_time_days) as lead_time,
+        coalesce(told_pack_size, product.pack_size) as pack,
+        coalesce(told_min_order_quantity, product.min_order_quantity) as moq,
+        coalesce(told_unit_cost, product.unit_cost)::double as cost,
+    from supplied k left join counts c
         on c.product_id = k.product_id and c.location = k.location and c.count_date = k.counted_on
 )
 select day, product_id, location,
-    round(greatest(last_stock + if(is_received, ordered, 0) - coalesce((
+    round(greatest(last_stock + if(is_received and due > as_of, ordered, 0) - coalesce((
         select sum(s.demand_units) from demand s where s.product_id = f.product_id and s.location = f.location
             and s.day > f.as_of and s.day <= f.day), 0)::double, 0), 3) + if(last_stock is null, null, 0) as on_hand,
     as_of as on_hand_as_of,
     coalesce(as_of < day, false) as is_on_hand_estimated,
-    coalesce(source, if(stock_level is null, 'unknown', 'sales_lines')) as inventory_source,
+    case when is_counted then source when stock_level is null then 'unknown' else 'sales_lines' end as inventory_source,
     coalesce(if(is_received, 0, ordered), 0) as on_order_units,
-    coalesce(ceil(coalesce(told_lead_time_days, lead_time_days) + coalesce(supplier_delay_days, 0)), 7)
-        ::bigint as lead_time_days,
-    coalesce(told_lead_time_days, lead_time_days) is null as is_default_lead_time,
-    coalesce(told_pack_size, 1) as pack_size,
-    told_pack_size is null as is_default_pack_size,
-    coalesce(told_min_order_quantity, 1) as min_order_quantity,
-    told_min_order_quantity is null as is_default_min_order_quantity,
-    coalesce(told_unit_cost::double, unit_price::double * (1 - 0.3)) as unit_cost,
-    told_unit_cost is null as is_default_unit_cost,
-    shelf_life_days
+    coalesce(ceil(lead_time + coalesce(supplier_delay_days, 0)), 7)::bigint as lead_time_days,
+    lead_time is null as is_default_lead_time,
+    coalesce(pack, 1) as pack_size,
+    pack is null as is_default_pack_size,
+    coalesce(moq, 1) as min_order_quantity,
+    moq is null as is_default_min_order_quantity,
+    coalesce(cost, unit_price::double * (1 - 0.3)) as unit_cost,
+    cost is null as is_default_unit_cost,
+    coalesce(product.shelf_life_days, shelf_life_days) as shelf_life_days
 from facts f order by day, product_id, location
 """
+ORACLE_LATEST = """(select arg_max(t, (t.effective_date, t.arrived_at, t.file_key)) from {table} t
+            where t.product_id = d.product_id {and_location} and t.effective_date <= d.day)"""
 ORACLE_TERM = """(select arg_max({term}, count_date)
             filter ({term} is not null and ('{term}' <> 'pack_size' or {term} > 0))
             from counts c where c.product_id = d.product_id and c.location = d.location
             and c.count_date between d.day - {last} and d.day) as told_{term}"""
 
 
-def oracle(demand: list[dict[str, Any]], counts: list[dict[str, Any]], start: date, end: date) -> list[tuple[Any, ...]]:
+def oracle(
+    demand: list[dict[str, Any]], counts: list[dict[str, Any]], uploads: Uploads, start: date, end: date
+) -> list[tuple[Any, ...]]:
     last = ACTIVE_DAYS - 1
     terms = ("lead_time_days", "pack_size", "min_order_quantity", "unit_cost")
     columns = ", ".join(ORACLE_TERM.format(term=term, last=last) for term in terms)
     connection = duckdb.connect()
-    connection.register("demand", pa.Table.from_pylist(demand, schema=tables.DAILY_DEMAND.arrow_schema))
-    connection.register("counts", pa.Table.from_pylist(counts, schema=tables.INVENTORY_COUNTS.arrow_schema))
-    return connection.execute(ORACLE.format(last=last, terms=columns, start=start, end=end)).fetchall()
+    for name, table, rows in (
+        ("demand", tables.DAILY_DEMAND, demand),
+        ("counts", tables.INVENTORY_COUNTS, counts),
+        ("products", tables.PRODUCTS, uploads.products),
+        ("suppliers", tables.SUPPLIERS, uploads.suppliers),
+        ("item_locations", tables.ITEM_LOCATIONS, uploads.item_locations),
+    ):
+        connection.register(name, pa.Table.from_pylist(rows, schema=table.arrow_schema))
+    query = ORACLE.format(
+        last=last,
+        terms=columns,
+        latest_product=ORACLE_LATEST.format(table="products", and_location=""),
+        latest_item=ORACLE_LATEST.format(table="item_locations", and_location="and t.location = d.location"),
+        start=start,
+        end=end,
+    )
+    return connection.execute(query).fetchall()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_positions_equal_the_rules_applied_row_by_row(spark: SparkSession, seed: int) -> None:
-    demand, counts = panel(seed)
+    (demand, counts), uploads = panel(seed), panel_uploads(seed)
     start = days_ago(PANEL_DAYS - ACTIVE_DAYS)
 
-    result = positions_of(spark, demand, counts, start, DAY, ACTIVE_DAYS)
+    result = positions_of(spark, demand, counts, start, DAY, ACTIVE_DAYS, uploads)
 
-    assert [tuple(row.values()) for row in result.to_pylist()] == oracle(demand, counts, start, DAY)
+    assert [tuple(row.values()) for row in result.to_pylist()] == oracle(demand, counts, uploads, start, DAY)
     assert {"count", "sales_lines", "unknown"} == set(result["inventory_source"].to_pylist())
 
 
 def test_a_range_equals_its_single_days(spark: SparkSession) -> None:
-    demand, counts = panel(4)
+    (demand, counts), uploads = panel(4), panel_uploads(4)
     days = [days_ago(n) for n in (5, 4, 3, 2, 1, 0)]
 
-    single = [positions_of(spark, demand, counts, day, day, ACTIVE_DAYS) for day in days]
+    single = [positions_of(spark, demand, counts, day, day, ACTIVE_DAYS, uploads) for day in days]
 
-    assert positions_of(spark, demand, counts, days[0], DAY, ACTIVE_DAYS) == pa.concat_tables(single)
+    assert positions_of(spark, demand, counts, days[0], DAY, ACTIVE_DAYS, uploads) == pa.concat_tables(single)
 
 
 def test_nothing_beyond_the_lookback_or_after_the_day_changes_a_position(spark: SparkSession) -> None:
-    demand, counts = panel(5)
+    (demand, counts), uploads = panel(5), panel_uploads(5)
     day = days_ago(12)
     window = (day - timedelta(days=ACTIVE_DAYS - 1), day)
 
     needed_demand = [row for row in demand if window[0] <= row["day"] <= window[1]]
     needed_counts = [row for row in counts if window[0] <= row["count_date"] <= window[1]]
+    known = Uploads(*([row for row in lines if row["effective_date"] <= day] for lines in vars(uploads).values()))
 
     assert len(needed_demand) < len(demand)
-    assert positions_of(spark, needed_demand, needed_counts, day, day, ACTIVE_DAYS) == positions_of(
-        spark, demand, counts, day, day, ACTIVE_DAYS
+    assert positions_of(spark, needed_demand, needed_counts, day, day, ACTIVE_DAYS, known) == positions_of(
+        spark, demand, counts, day, day, ACTIVE_DAYS, uploads
     )
 
 
@@ -376,7 +628,7 @@ def test_every_row_of_demand_has_one_position(spark: SparkSession) -> None:
     demand, counts = panel(6)
     grain = list(tables.INVENTORY_POSITIONS.grain)
 
-    result = positions_of(spark, demand, counts, days_ago(9), DAY, ACTIVE_DAYS)
+    result = positions_of(spark, demand, counts, days_ago(9), DAY, ACTIVE_DAYS, panel_uploads(6))
 
     expected = sorted((r["day"], r["product_id"], r["location"]) for r in demand if r["day"] >= days_ago(9))
     assert [tuple(row.values()) for row in result.select(grain).to_pylist()] == expected

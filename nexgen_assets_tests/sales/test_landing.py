@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexgen_assets.sales.csv_records import MAX_RECORD_LINES, LandingFile
-from nexgen_assets.sales.landing import SalesSurvey, read_sales_file, sales_lines, survey_sales_file
+from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_file
 from nexgen_assets.tables import RAW_SALES, SALES_FILE_COLUMNS
 
 FILE = LandingFile("sales/week.csv", "etag-1", datetime(2024, 3, 11, 5, tzinfo=UTC))
@@ -112,13 +112,6 @@ def test_a_file_of_a_header_alone_has_no_lines_and_no_days() -> None:
     file = parse(HEADER)
     assert (file.lines.num_rows, file.days) == (0, [])
     assert file.lines.schema == RAW_SALES.arrow_schema
-
-
-def test_a_small_file_can_be_read_at_once() -> None:
-    content = csv_of(GOOD, "A,S,never,1")
-    file = read_sales_file(io.BytesIO(content.encode()), FILE, CALENDAR_START, LAST_DAY)
-    assert file.lines.equals(parse(content).lines)
-    assert (file.days, file.unknown_columns) == ([date(2024, 3, 1)], [])
 
 
 def test_blank_lines_are_skipped_and_still_counted() -> None:

@@ -10,24 +10,28 @@ import pytest
 
 from nexgen_assets.sales.csv_records import LandingFileError
 from nexgen_assets.sales.landing import LandingFile
-from nexgen_assets.sales.masterdata import PROBLEMS_SHOWN, read_calendar_file, read_inventory_file
-from nexgen_assets.tables import CALENDAR, INVENTORY_COUNTS
+from nexgen_assets.sales.masterdata import PROBLEMS_SHOWN, UPLOADS, Upload, UploadKind, read_upload
+from nexgen_assets.tables import INVENTORY_COUNTS, PRODUCTS
 
 FILE = LandingFile("inventory/stock.csv", "1", datetime(2024, 3, 11, 5, tzinfo=UTC))
 COUNTS = "date,product_id,location,on_hand"
 
 
+def upload(kind: str, *lines: str, header: str, file: LandingFile = FILE) -> Upload:
+    return read_upload(UPLOADS[kind], io.BytesIO("\n".join((header, *lines)).encode()), file)
+
+
 def counts(*lines: str, header: str = COUNTS) -> list[dict]:
-    return read_inventory_file(io.BytesIO("\n".join((header, *lines)).encode()), FILE).to_pylist()
+    return upload("inventory", *lines, header=header).lines.to_pylist()
 
 
 def events(*lines: str, header: str, file: LandingFile = FILE) -> list[dict]:
-    return read_calendar_file(io.BytesIO("\n".join((header, *lines)).encode()), file).to_pylist()
+    return upload("calendar", *lines, header=header, file=file).lines.to_pylist()
 
 
-def problems(*lines: str, header: str = COUNTS) -> list[str]:
+def problems(*lines: str, header: str = COUNTS, kind: str = "inventory") -> list[str]:
     with pytest.raises(LandingFileError) as refusal:
-        counts(*lines, header=header)
+        upload(kind, *lines, header=header)
     summary, *told = str(refusal.value).splitlines()
     assert summary.startswith("inventory/stock.csv: nothing was loaded")
     return told
@@ -68,9 +72,16 @@ def test_a_count_may_tell_all_there_is_to_know() -> None:
     ]
 
 
-def test_both_tables_keep_the_contract() -> None:
-    assert read_inventory_file(io.BytesIO(COUNTS.encode()), FILE).schema == INVENTORY_COUNTS.arrow_schema
-    assert read_calendar_file(io.BytesIO(b"date\n2024-03-10"), FILE).schema == CALENDAR.arrow_schema
+@pytest.mark.parametrize("kind", UPLOADS.values(), ids=UPLOADS)
+def test_an_upload_keeps_the_contract_of_its_table(kind: UploadKind) -> None:
+    empty = io.BytesIO(",".join(kind.required).encode())
+    assert read_upload(kind, empty, FILE).lines.schema == kind.table.arrow_schema
+
+
+@pytest.mark.parametrize("kind", UPLOADS)
+def test_columns_that_nobody_knows_are_left_out_and_told(kind: str) -> None:
+    header = ",".join([*UPLOADS[kind].required, "colour", "shelf"])
+    assert upload(kind, header=header).unknown_columns == ["colour", "shelf"]
 
 
 @pytest.mark.parametrize(
@@ -102,12 +113,14 @@ def test_numbers_below_their_bounds_are_refused(column: str, value: str) -> None
 
 def test_a_second_count_of_the_same_day_is_refused() -> None:
     [problem] = problems("2024-03-10,A,S,1", "2024-03-10,A,T,1", "2024-03-10,A,S,2")
-    assert problem.startswith("line 4: column 'product_id', value 'A': counted on line 2 already")
+    assert problem.startswith(
+        "line 4: column 'product_id', value 'A': stands on line 2 already with the same location and date"
+    )
 
 
 def test_ragged_lines_and_foreign_bytes_refuse_the_upload() -> None:
     with pytest.raises(LandingFileError, match=r"line 2: does not split.*\n.*line 3: holds bytes that are not UTF-8"):
-        read_inventory_file(io.BytesIO(f"{COUNTS}\nA\n".encode() + b"2024-03-10,\xe9,S,1"), FILE)
+        read_upload(UPLOADS["inventory"], io.BytesIO(f"{COUNTS}\nA\n".encode() + b"2024-03-10,\xe9,S,1"), FILE)
 
 
 def test_the_first_problems_are_listed_in_the_order_of_lines_and_the_rest_counted() -> None:
@@ -129,6 +142,9 @@ def test_an_event_of_a_date_alone_holds_for_everything_that_day() -> None:
             "start_date": date(2024, 12, 24),
             "end_date": date(2024, 12, 24),
             "promotion_share": 0.0,
+            "is_open": None,
+            "holiday_name": None,
+            "unit_price": None,
             "effective_date": date(2024, 3, 11),
             "file_key": "inventory/stock.csv",
             "line_number": 2,
@@ -163,6 +179,131 @@ def test_a_plan_that_contradicts_itself_is_refused(line: str, problem: str) -> N
     with pytest.raises(LandingFileError) as refusal:
         events(line, header="date,end_date,is_promotion,promotion_share")
     assert problem in str(refusal.value)
+
+
+def test_an_event_may_tell_a_closed_day_a_holiday_and_a_price() -> None:
+    [row] = events("2024-12-25,no,Christmas Day,3.494949", header="date,is_open,holiday_name,unit_price")
+    assert (row["is_open"], row["holiday_name"], row["unit_price"]) == (False, "Christmas Day", Decimal("3.4949"))
+
+
+def test_a_product_of_an_id_alone_says_nothing_else() -> None:
+    [row] = upload("products", " 007 ", header="product_id").lines.to_pylist()
+    told = {
+        "product_id": "007",
+        "effective_date": date(2024, 3, 11),
+        "arrived_at": FILE.arrived_at,
+        "file_key": FILE.key,
+        "line_number": 2,
+    }
+    assert row == dict.fromkeys(PRODUCTS.names) | told
+
+
+def test_a_product_may_tell_all_there_is_to_know() -> None:
+    header = ",".join(UPLOADS["products"].columns)
+    [row] = upload("products", "007,Oat milk,dairy,2.5,14,6,12,1,0042,2024-01-01", header=header).lines.to_pylist()
+    assert list(row.values())[:10] == [
+        "007",
+        "Oat milk",
+        "dairy",
+        Decimal("2.5000"),
+        14.0,
+        6.0,
+        12.0,
+        1.0,
+        "0042",
+        date(2024, 1, 1),
+    ]
+
+
+def test_a_supplier_may_tell_all_there_is_to_know() -> None:
+    header = ",".join(UPLOADS["suppliers"].columns)
+    [row] = upload("suppliers", '0042,Mill,3,0.8,"Thu, MON",250,2024-01-01', header=header).lines.to_pylist()
+    assert list(row.values())[:7] == ["0042", "Mill", 3.0, 0.8, "mon thu", Decimal("250.0000"), date(2024, 1, 1)]
+
+
+def test_an_item_location_may_tell_all_there_is_to_know() -> None:
+    header = ",".join(UPLOADS["item_locations"].columns)
+    [row] = upload("item_locations", "007,north,no,120,6,0042,2.5,2024-01-01", header=header).lines.to_pylist()
+    assert list(row.values())[:8] == ["007", "north", False, 120.0, 6.0, "0042", 2.5, date(2024, 1, 1)]
+
+
+@pytest.mark.parametrize("kind", ["calendar", "products", "suppliers", "item_locations"])
+def test_a_line_holds_from_the_local_day_of_its_arrival_unless_told(kind: str) -> None:
+    required = UPLOADS[kind].required
+    late = LandingFile("x.csv", "1", datetime(2024, 3, 11, 1, tzinfo=ZoneInfo("Asia/Tokyo")))
+    line = ",".join("2024-12-24" for _ in required)
+    told = upload(kind, f"{line},", f"{line},2024-01-01", header=",".join([*required, "effective_date"]), file=late)
+    assert told.lines["effective_date"].to_pylist() == [date(2024, 3, 11), date(2024, 1, 1)]
+
+
+BELOW_ZERO = "is below zero; correct it or leave it empty"
+NOT_ABOVE_ZERO = "is not above zero; correct it or leave it empty"
+NOT_A_NUMBER = "is not a number; write plain digits with a decimal point, such as 12.5"
+NOT_A_DATE = "is not a date; write it as YYYY-MM-DD"
+NOT_WEEKDAYS = "is not a list of weekdays; write them as in `mon thu`"
+NOT_BOOLEAN = "is neither true nor false; write true or false, or leave it empty"
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value", "advice"),
+    [
+        ("calendar", "is_open", "closed", NOT_BOOLEAN),
+        ("calendar", "unit_price", "-1", BELOW_ZERO),
+        ("products", "unit_cost", "2.5 EUR", NOT_A_NUMBER),
+        ("products", "unit_cost", "-0.01", BELOW_ZERO),
+        ("products", "shelf_life_days", "-1", BELOW_ZERO),
+        ("products", "pack_size", "0", NOT_ABOVE_ZERO),
+        ("products", "min_order_quantity", "-6", BELOW_ZERO),
+        ("products", "quantity_step", "0", NOT_ABOVE_ZERO),
+        ("products", "effective_date", "2024-02-30", NOT_A_DATE),
+        ("suppliers", "lead_time_days", "3 days", NOT_A_NUMBER),
+        ("suppliers", "lead_time_days", "-3", BELOW_ZERO),
+        ("suppliers", "lead_time_sd_days", "-0.5", BELOW_ZERO),
+        ("suppliers", "order_days", "mon funday", NOT_WEEKDAYS),
+        ("suppliers", "order_days", ";", NOT_WEEKDAYS),
+        ("suppliers", "min_order_value", "-250", BELOW_ZERO),
+        ("item_locations", "is_active", "2", NOT_BOOLEAN),
+        ("item_locations", "max_stock", "-1", BELOW_ZERO),
+        ("item_locations", "display_minimum", "-1", BELOW_ZERO),
+        ("item_locations", "lead_time_days", "-1", BELOW_ZERO),
+        ("item_locations", "effective_date", "tomorrow", NOT_A_DATE),
+    ],
+)
+def test_a_wrong_value_is_told_in_these_words(kind: str, column: str, value: str, advice: str) -> None:
+    required = UPLOADS[kind].required
+    keys = ",".join("2024-12-24" for _ in required)
+    told = problems(f"{keys},", f"{keys},{value}", header=",".join([*required, column]), kind=kind)
+    assert f"line 3: column '{column}', value '{value}': {advice}" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"), [(name, column) for name, kind in UPLOADS.items() for column in kind.required]
+)
+def test_an_empty_key_is_refused(kind: str, column: str) -> None:
+    header = UPLOADS[kind].required
+    line = ",".join("" if name == column else "2024" if name == "on_hand" else "2024-12-24" for name in header)
+    assert problems(line + ",x", header=",".join((*header, "note")), kind=kind) == [
+        f"line 2: column '{column}', value '': is empty; fill it in"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "problem"),
+    [
+        ("products", "A", "column 'product_id', value 'A': stands on line 2 already with the same effective_date"),
+        ("suppliers", "A", "column 'supplier_id', value 'A': stands on line 2 already with the same effective_date"),
+        (
+            "item_locations",
+            "A,S",
+            "column 'product_id', value 'A': stands on line 2 already with the same location and effective_date",
+        ),
+    ],
+)
+def test_a_key_stands_once_per_effective_date(kind: str, line: str, problem: str) -> None:
+    header = ",".join([*UPLOADS[kind].required, "effective_date"])
+    assert problems(f"{line},", f"{line},2024-01-01", f"{line},2024-03-11", header=header, kind=kind) == [
+        f"line 4: {problem}; keep one"
+    ]
 
 
 def test_a_large_count_is_read_in_seconds() -> None:

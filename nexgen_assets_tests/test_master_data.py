@@ -1,0 +1,142 @@
+"""Master data through the whole graph: landed files, their tables, and the positions of the days that knew them."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from nexgen_assets.automation import LANDING
+from nexgen_assets.definitions import build_defs
+from nexgen_assets.io_managers.delta import DeltaTableIOManager
+from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.landing_zone import LandingZone
+from nexgen_assets.resources.lake import LakeResource, S3Access
+from nexgen_assets.resources.spark import SparkResource, stop_engine
+from nexgen_assets.settings import Settings
+from nexgen_assets.tables import DAILY_DEMAND, INVENTORY_POSITIONS, ITEM_LOCATIONS, PRODUCTS, SUPPLIERS
+
+pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning")
+
+FIRST, LAST = date(2024, 3, 9), date(2024, 3, 10)
+LANDED = {
+    "products": "product_id,pack_size,unit_cost,supplier_id,effective_date\n01,6,1.25,S1,2024-03-01\n",
+    "suppliers": "supplier_id,lead_time_days,order_days,effective_date\nS1,3,mon thu,2024-03-01\n",
+    "item_locations": "product_id,location,lead_time_days,max_stock,effective_date\n01,north,2,40,2024-03-10\n",
+}
+
+
+@pytest.fixture
+def graph(deployment: Settings, lake: LakeResource, engine_address: str) -> Iterator[dg.Definitions]:
+    spark = SparkResource(lake=lake, remote=engine_address)
+    yield build_defs(deployment, {"spark": spark, "tables": DeltaTableIOManager(lake=lake, spark=spark)})
+    stop_engine()
+
+
+def materialize(graph: dg.Definitions, *names: str, tags: dict[str, str] | None = None) -> None:
+    job = graph.resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetKey(name) for name in names]
+    assert job.execute_in_process(asset_selection=keys, tags=tags).success
+
+
+def land(zone: LandingZone, folder: Path, key: str, text: str) -> None:
+    kind, name = key.split("/")
+    path = folder / name
+    path.write_text(text)
+    zone.put(kind, path)
+
+
+def positions(graph: dg.Definitions, access: S3Access) -> dict[date, dict[str, Any]]:
+    """The positions of FIRST..LAST, made in one run."""
+    ends = {"start": FIRST, "end": LAST}
+    tags = {f"dagster/asset_partition_range_{end}": day.isoformat() for end, day in ends.items()}
+    materialize(graph, "inventory_positions", tags=tags)
+    return {row["day"]: row for row in DeltaTables(access).read(INVENTORY_POSITIONS).to_pylist()}
+
+
+def demand() -> pa.Table:
+    row = dict.fromkeys(DAILY_DEMAND.names) | {
+        "product_id": "01",
+        "location": "north",
+        "demand_units": Decimal(1),
+        "returned_units": Decimal(0),
+        "revenue": Decimal(2),
+        "sales_lines": 1,
+        "days_since_sale": 0,
+    }
+    return pa.Table.from_pylist([row | {"day": day} for day in (FIRST, LAST)], schema=DAILY_DEMAND.arrow_schema)
+
+
+@pytest.fixture
+def landed(graph: dg.Definitions, access: S3Access, deployment: Settings, tmp_path: Path) -> None:
+    for kind, text in LANDED.items():
+        land(LandingZone(access, deployment), tmp_path, f"{kind}/{kind}.csv", text)
+    materialize(graph, *LANDING)
+    DeltaTables(access).replace_days(DAILY_DEMAND, demand(), FIRST, LAST, "test")
+
+
+@pytest.mark.usefixtures("landed")
+def test_landed_terms_reach_the_positions_of_the_days_that_know_them(graph: dg.Definitions, access: S3Access) -> None:
+    tables = DeltaTables(access)
+    assert tables.read(PRODUCTS)["unit_cost"].to_pylist() == [Decimal("1.2500")]
+    assert tables.read(SUPPLIERS)["order_days"].to_pylist() == ["mon thu"]
+    assert tables.read(ITEM_LOCATIONS)["max_stock"].to_pylist() == [40.0]
+
+    rows = positions(graph, access)
+
+    assert [rows[day]["pack_size"] for day in (FIRST, LAST)] == [6, 6]
+    assert [rows[day]["unit_cost"] for day in (FIRST, LAST)] == [1.25, 1.25]
+    assert [rows[day]["lead_time_days"] for day in (FIRST, LAST)] == [3, 2]
+    assert not rows[FIRST]["is_default_lead_time"]
+    assert rows[FIRST]["is_default_min_order_quantity"]
+
+
+@pytest.mark.usefixtures("landed")
+def test_a_rebuilt_day_uses_what_was_known_on_it(
+    graph: dg.Definitions, access: S3Access, deployment: Settings, tmp_path: Path
+) -> None:
+    before = positions(graph, access)
+    later = "product_id,pack_size\n01,12\n"  # without a date: known from the day of its arrival
+    land(LandingZone(access, deployment), tmp_path, "products/later.csv", later)
+    materialize(graph, *LANDING)
+
+    assert DeltaTables(access).row_count(PRODUCTS) == 2
+    assert positions(graph, access) == before
+
+
+@pytest.mark.usefixtures("landed")
+def test_a_corrected_file_replaces_its_lines_and_a_deleted_one_takes_them_away(
+    graph: dg.Definitions, access: S3Access, deployment: Settings, tmp_path: Path
+) -> None:
+    import obstore
+
+    corrected = LANDED["products"].replace("01,6,", "01,8,")
+    land(LandingZone(access, deployment), tmp_path, "products/products.csv", corrected)
+    obstore.delete(access.store("landing"), "suppliers/suppliers.csv")
+    materialize(graph, *LANDING)
+
+    rows = positions(graph, access)
+
+    assert rows[FIRST]["pack_size"] == 8
+    assert (rows[FIRST]["lead_time_days"], rows[FIRST]["is_default_lead_time"]) == (7, True)
+
+
+@pytest.mark.usefixtures("landed")
+def test_a_wrong_file_is_refused_and_the_terms_stay(
+    graph: dg.Definitions, access: S3Access, deployment: Settings, tmp_path: Path
+) -> None:
+    land(LandingZone(access, deployment), tmp_path, "products/wrong.csv", "product_id,pack_size\n01,six\n")
+    materialize(graph, *LANDING)
+
+    [refused] = [row for row in LandingZone(access, deployment).manifest() if row["status"] == "refused"]
+
+    assert refused["problem"] == (
+        "products/wrong.csv: nothing was loaded; correct these lines and upload the whole file again\n"
+        "line 2: column 'pack_size', value 'six': "
+        "is not a number; write plain digits with a decimal point, such as 12.5"
+    )
+    assert positions(graph, access)[LAST]["pack_size"] == 6
