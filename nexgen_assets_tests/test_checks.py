@@ -285,7 +285,13 @@ def test_a_day_that_has_not_closed_yet_is_refused(
 def test_a_small_table_is_checked_too(
     materialize: Materialize, instance: dg.DagsterInstance, tables: DeltaTables
 ) -> None:
-    plan = {"product_id": "01", "location": "", "start_date": FIRST, "end_date": FIRST, "promotion_share": 1.0}
+    plan = dict.fromkeys(CALENDAR.names) | {
+        "product_id": "01",
+        "location": "",
+        "start_date": FIRST,
+        "end_date": FIRST,
+        "promotion_share": 1.0,
+    }
     plan |= {"effective_date": FIRST, "file_key": "calendar/a.csv", "line_number": 2}
     assert materialize(CALENDAR, rows(CALENDAR, plan), days=None).success
     assert recorded(instance, CALENDAR, VALUES)[0].passed

@@ -114,7 +114,7 @@ def test_spark_reads_a_table_from_its_checkpoint(tables: DeltaTables, spark: Spa
 
 def test_a_table_that_is_replaced_as_a_whole_keeps_its_versions_too(tables: DeltaTables) -> None:
     rows = [PLANS.arrow_schema.empty_table().from_pylist([{"product_id": p}], PLANS.arrow_schema) for p in "ab"]
-    versions = [tables.replace_all(PLANS, table) for table in rows]
+    versions = [tables.replace_all(PLANS, table)[0] for table in rows]
     assert maintain(tables, PLANS, RETENTION, datetime.now(UTC), 0)
     assert [tables.stream(PLANS, version=v).read_all() for v in versions] == rows
     assert maintain(tables, PLANS, RETENTION, datetime.now(UTC) + LATER, 0)
