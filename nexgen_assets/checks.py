@@ -20,6 +20,7 @@ from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.sales import quality
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import (
+    CLEANED_SALES,
     DAILY_DEMAND,
     DAY,
     INVENTORY_POSITIONS,
@@ -48,6 +49,8 @@ def quality_checks() -> list[dg.AssetChecksDefinition]:
                 (DAILY_DEMAND.name, quality.LOCATIONS): _locations,
                 (DAILY_DEMAND.name, quality.PRICES): _prices,
                 (REJECTED_SALES.name, quality.REJECTS): _rejects,
+                (CLEANED_SALES.name, quality.AMOUNTS): _amounts,
+                (CLEANED_SALES.name, quality.NEAR_DUPLICATES): _near_duplicates,
             },
             newest_of=DAILY_DEMAND,
         ),
@@ -105,10 +108,14 @@ def _volume(tables: DeltaTables, day: date) -> Verdict:
 def _locations(tables: DeltaTables, day: date) -> Verdict:
     window = where(day - timedelta(weeks=quality.REPORTING_WEEKS), day)
     lines: dict[date, dict[str, int]] = defaultdict(dict)
-    sql = f'SELECT "{DAY}", location, sum(sales_lines) AS n FROM source{window} GROUP BY "{DAY}", location'  # noqa: S608
+    closed: set[str] = set()
+    told_closed = "bool_or(NOT is_open AND NOT is_open_inferred) AS told_closed"
+    sql = f'SELECT "{DAY}", location, sum(sales_lines) AS n, {told_closed} FROM source{window} GROUP BY 1, 2'  # noqa: S608
     for row in tables.query(DAILY_DEMAND, sql):
         lines[row[DAY]][row["location"]] = row["n"]
-    return quality.all_locations_report(day, lines)
+        if row[DAY] == day and row["told_closed"]:
+            closed.add(row["location"])
+    return quality.all_locations_report(day, lines, closed)
 
 
 def _prices(tables: DeltaTables, day: date) -> Verdict:
@@ -151,6 +158,18 @@ def _rejects(tables: DeltaTables, day: date) -> Verdict:
         if row[DAY] == day:
             rules[row["rule"]] = row["n"]
     return quality.few_rejected_lines(day, tables.rows_per_day(RAW_SALES, first, day), refused, rules)
+
+
+def _amounts(tables: DeltaTables, day: date) -> Verdict:
+    judged = _per_day(tables, CLEANED_SALES, "count(is_amount_implausible)", day, CHART_DAYS)
+    wrong = _per_day(tables, CLEANED_SALES, "count(*) FILTER (WHERE is_amount_implausible)", day, CHART_DAYS)
+    return quality.amounts_fit_prices(day, judged, wrong)
+
+
+def _near_duplicates(tables: DeltaTables, day: date) -> Verdict:
+    lines = _per_day(tables, CLEANED_SALES, "count(*)", day, CHART_DAYS)
+    repeated = _per_day(tables, CLEANED_SALES, "count(*) FILTER (WHERE is_near_duplicate)", day, CHART_DAYS)
+    return quality.few_near_duplicates(day, lines, repeated)
 
 
 def _stock(tables: DeltaTables, day: date) -> Verdict:

@@ -160,6 +160,13 @@ SALES_FILE_NUMBERS = (
     "shelf_life",
 )
 SALES_FILE_IGNORED = ("year", "month")
+# in our tables a unit that could be mistaken is in the name
+SALES_FILE_RENAMED = {
+    "lead_time": "lead_time_days",
+    "supplier_delay": "supplier_delay_days",
+    "shelf_life": "shelf_life_days",
+}
+IMPLAUSIBLE_AMOUNT_FACTOR = 10  # cents for euros, a decimal point lost
 
 _SOURCE_LINE = (
     Column("file_key", TEXT, "Landing file the line came from (its key in the bucket)", nullable=False),
@@ -207,6 +214,18 @@ CLEANED_SALES = Table(
             "is_return", FLAG, "True for goods brought back: negative quantity, amount not positive", nullable=False
         ),
         Column("is_promotion", FLAG, "Whether the line was sold on promotion; empty if unknown"),
+        Column(
+            "is_near_duplicate",
+            FLAG,
+            "True if a file that arrived earlier tells the same sale in other words: counted all the same",
+            nullable=False,
+        ),
+        Column(
+            "is_amount_implausible",
+            FLAG,
+            f"Whether the amount is {IMPLAUSIBLE_AMOUNT_FACTOR} times quantity x unit price or more, or as much less; "
+            "empty if any is unknown or zero",
+        ),
         Column("holiday_name", TEXT, "Holiday of that day, as written; empty if none or unknown"),
         Column("weather_condition", TEXT, "Weather of that day, as written"),
         Column("customer_segment", TEXT, "Segment of the customer; used in aggregates only"),
@@ -220,6 +239,10 @@ CLEANED_SALES = Table(
         Column("shelf_life_days", REAL, "Days the product keeps after receipt", "days", minimum=0),
     ),
     conservation=Conservation(whole="raw_sales", other="rejected_sales"),
+    figures={
+        "near_duplicate_lines": 'count(*) FILTER (WHERE "is_near_duplicate")',
+        "implausible_amounts": 'count(*) FILTER (WHERE "is_amount_implausible")',
+    },
 )
 
 REJECTED_SALES = Table(
@@ -266,10 +289,15 @@ DAILY_DEMAND = Table(
         ),
         Column("sales_lines", WHOLE, "Sales lines (returns not counted)", "lines", nullable=False, minimum=0),
         Column("unit_price", MONEY, "Average price of the latest day sold", "money per unit", minimum=0),
+        Column("unit_price_as_of", DATE, "The day of that price"),
+        Column("is_promotion", FLAG, "Whether any line of the latest day that tells it was sold on promotion"),
+        Column("is_promotion_as_of", DATE, "That day; the day itself if it was sold on promotion or told not to be"),
+        Column("is_open", FLAG, "Whether the location was open", nullable=False),
         Column(
-            "is_promotion",
+            "is_open_inferred",
             FLAG,
-            "Whether any line of the day was sold on promotion; empty without a sale or if unknown",
+            "True if no calendar tells it: closed if the location sold nothing where it usually sells a lot",
+            nullable=False,
         ),
         Column(
             "days_since_sale",
@@ -282,6 +310,12 @@ DAILY_DEMAND = Table(
         Column("stock_level", UNITS, "Latest known stock at the close of a day", "units"),
         Column("stock_level_as_of", DATE, "The day of that stock level"),
         Column("is_stockout", FLAG, "Stock known for this very day and at zero or below; empty if unknown"),
+        Column(
+            "is_stockout_assumed",
+            FLAG,
+            "True if stock was at zero or below when last told, on an earlier day, and nothing has been sold since",
+            nullable=False,
+        ),
         Column("lead_time_days", REAL, "Latest known days from order to receipt", "days", minimum=0),
         Column("supplier_delay_days", REAL, "Latest known further delay", "days", minimum=0),
         Column("shelf_life_days", REAL, "Latest known shelf life", "days", minimum=0),
@@ -290,6 +324,7 @@ DAILY_DEMAND = Table(
         "units": 'sum("demand_units")',
         "revenue": 'sum("revenue")',
         "stockout_share": 'avg(CASE WHEN "is_stockout" THEN 1.0 ELSE 0.0 END)',
+        "closed_share": 'avg(CASE WHEN "is_open" THEN 0.0 ELSE 1.0 END)',
     },
 )
 

@@ -382,7 +382,7 @@ def warn(instance: dg.DagsterInstance, lake: LakeResource) -> Callable[[DayRange
 def ordinary_weeks(**last_day: Any) -> list[Row]:
     """Nine weeks of two products at two locations; on the last day they have the values told."""
     days = DayRange(MONDAY, MONDAY).preceded_by(63)
-    usual = {"demand_units": Decimal(10), "sales_lines": 4, "unit_price": Decimal(2)}
+    usual = {"demand_units": Decimal(10), "sales_lines": 4, "unit_price": Decimal(2), "is_open": True}
     return [
         row(
             DAILY_DEMAND,
@@ -454,7 +454,31 @@ def test_unknown_stock_is_told(
     publish(INVENTORY_POSITIONS, [known | {"on_hand": 3.0}, unknown])
     found = warn(DayRange(MONDAY, MONDAY))[quality.STOCK]
     assert not found.passed
-    assert "unknown for 1 of 2 products x locations (50.0%)" in found.description
+    assert "1 of 2 products x locations (50.0%) have no stock" in found.description
+
+
+def test_suspicious_lines_are_told(
+    warn: Callable[..., dict[str, Any]], publish: Callable[[Table, list[Row]], None]
+) -> None:
+    cents = {"is_amount_implausible": True, "is_near_duplicate": True}
+    known = {"is_amount_implausible": False}
+    publish(RAW_SALES, lines(RAW_SALES, MONDAY, 4))
+    publish(
+        CLEANED_SALES,
+        [row(CLEANED_SALES, MONDAY, line_number=n, **told) for n, told in enumerate((cents, known, {}, {}), start=2)],
+    )
+    found = warn(DayRange(MONDAY, MONDAY))
+    assert not found[quality.AMOUNTS].passed
+    assert found[quality.AMOUNTS].description.startswith("2024-04-29: 1 of 2 amounts (50.0%)")
+    assert not found[quality.NEAR_DUPLICATES].passed
+    assert found[quality.NEAR_DUPLICATES].description.startswith("2024-04-29: 1 of 4 lines (25.0%)")
+
+
+def test_a_location_that_the_calendar_calls_closed_is_not_missed(
+    warn: Callable[..., dict[str, Any]], publish: Callable[[Table, list[Row]], None]
+) -> None:
+    publish(DAILY_DEMAND, ordinary_weeks(sales_lines=0, is_open=False, is_open_inferred=False))
+    assert warn(DayRange(MONDAY, MONDAY))[quality.LOCATIONS].passed
 
 
 def test_a_lake_without_tables_warns_of_nothing(warn: Callable[..., dict[str, Any]]) -> None:

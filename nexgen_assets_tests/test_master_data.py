@@ -67,6 +67,9 @@ def demand() -> pa.Table:
         "revenue": Decimal(2),
         "sales_lines": 1,
         "days_since_sale": 0,
+        "is_open": True,
+        "is_open_inferred": True,
+        "is_stockout_assumed": False,
     }
     return pa.Table.from_pylist([row | {"day": day} for day in (FIRST, LAST)], schema=DAILY_DEMAND.arrow_schema)
 

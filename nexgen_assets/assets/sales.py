@@ -88,26 +88,25 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
         context.add_output_metadata({READ_STATE: str(last_change(manifest))}, output_name="result")
         return zone.sales(key_range(context.partition_key_range), manifest)
 
-    # after `rejected_sales`: published only if both together account for every line
-    @table_asset(deps=["rejected_sales"], **daily_table(CLEANED_SALES, days, **spark))
-    def cleaned_sales(raw_sales: DataFrame) -> DataFrame:
-        """One row per valid sales line, typed and without the surplus of overlapping files."""
-        from nexgen_assets.sales.cleaning import cleaned
-
-        return cleaned(raw_sales, settings.calendar_start, settings.overlapping_files)
-
     @table_asset(**daily_table(REJECTED_SALES, days, **spark))
-    def rejected_sales(raw_sales: DataFrame) -> DataFrame:
+    def rejected_sales(raw_sales: DataFrame, products: DataFrame) -> DataFrame:
         """One row per line that was refused or removed as a duplicate, with its reason."""
         from nexgen_assets.sales.cleaning import rejected
 
-        return rejected(raw_sales, settings.calendar_start, settings.overlapping_files)
+        return rejected(raw_sales, products, settings.calendar_start, settings.overlapping_files)
+
+    @table_asset(**daily_table(CLEANED_SALES, days, **spark))
+    def cleaned_sales(raw_sales: DataFrame, rejected_sales: DataFrame) -> DataFrame:
+        """One row per valid sales line, typed and without the surplus of overlapping files."""
+        from nexgen_assets.sales.cleaning import cleaned
+
+        return cleaned(raw_sales, rejected_sales)
 
     @table_asset(
         ins={"cleaned_sales": lookback("cleaned_sales", settings.active_days - 1)},
         **daily_table(DAILY_DEMAND, days, **spark),
     )
-    def daily_demand(context: dg.AssetExecutionContext, cleaned_sales: DataFrame) -> DataFrame:
+    def daily_demand(context: dg.AssetExecutionContext, cleaned_sales: DataFrame, calendar: DataFrame) -> DataFrame:
         """One row per product x location x day, days without a sale included.
 
         A row exists if the product sold there within the last `NEXGEN_ACTIVE_DAYS` days up to that day, never because
@@ -116,6 +115,6 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
         from nexgen_assets.sales.demand import daily_demand as demand_of
 
         run = key_range(context.partition_key_range)
-        return demand_of(cleaned_sales, run.start, run.end, settings.active_days)
+        return demand_of(cleaned_sales, calendar, run.start, run.end, settings.active_days)
 
-    return [raw_sales, cleaned_sales, rejected_sales, daily_demand]
+    return [raw_sales, rejected_sales, cleaned_sales, daily_demand]

@@ -58,13 +58,14 @@ def cleaned_features(demand: DataFrame, start: date, end: date, lookback_days: i
 
 def _telling_rows(demand: DataFrame, start: date) -> DataFrame:
     """The rows that become features, and of the days before them those on which anything happened."""
-    happened = (F.col("demand_units") > 0) | F.col("is_promotion") | F.col("is_stockout")
+    sold_on_promotion = F.col("is_promotion") & (F.col("is_promotion_as_of") == F.col(DAY))
+    happened = (F.col("demand_units") > 0) | sold_on_promotion | F.col("is_stockout")
     return demand.where((F.col(DAY) >= F.lit(start)) | F.coalesce(happened, F.lit(False))).select(
         *("product_id", "location", DAY, "product_name", "category", "days_since_sale"),
         _units().alias("units"),
         (F.col("unit_price") * PRICE_SCALE).cast("bigint").alias("price"),
-        _flag("is_promotion"),
-        _flag("is_stockout"),
+        _flag(sold_on_promotion).alias("is_promotion"),
+        _flag(F.col("is_stockout")).alias("is_stockout"),
     )
 
 
@@ -100,8 +101,8 @@ def _units() -> Column:
     return (F.col("demand_units") * THOUSANDTHS).cast("bigint")
 
 
-def _flag(name: str) -> Column:
-    return F.coalesce(F.col(name), F.lit(False)).alias(name)
+def _flag(condition: Column) -> Column:
+    return F.coalesce(condition, F.lit(False))
 
 
 def _partition_features(

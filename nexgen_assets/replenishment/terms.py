@@ -1,17 +1,16 @@
 """Terms of supply from the product, supplier and item-location uploads, as they were known on each day.
 
-What belongs here: which uploaded line holds on a day, and joining those lines to product x location x day. What does
-not: which source goes before which (`positions`), parsing uploads (`sales`).
-
-A line holds from its `effective_date` to the day before that of the next line of the same key, which replaces it as a
-whole: what the newer line leaves empty is unknown from then on.
+What belongs here: which terms are joined to product x location x day, and by which keys. What does not: which line
+holds on a day (`sales.effective`), which source goes before which (`positions`).
 """
 
 from datetime import date
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
+
+from nexgen_assets.sales.effective import in_force, with_told
 
 PRODUCT_TERMS = ("unit_cost", "pack_size", "min_order_quantity", "shelf_life_days", "supplier_id")
 ITEM_LOCATION_TERMS = ("lead_time_days", "supplier_id")
@@ -24,22 +23,6 @@ class MasterData(NamedTuple):
     products: DataFrame
     suppliers: DataFrame
     item_locations: DataFrame
-
-
-def in_force(lines: DataFrame, key: tuple[str, ...], start: date, end: date) -> DataFrame:
-    """The lines of a table of terms that hold on some day of `start`..`end`, with `holds_until`: the first day after.
-
-    `lines` holds `tables.PRODUCTS`, `SUPPLIERS` or `ITEM_LOCATIONS`, `key` its columns of the grain that name the
-    thing. Of several lines of one key with one `effective_date` the one that arrived last holds. `holds_until` is
-    empty while no later line is known.
-    """
-    # of lines effective on one day all but the last to arrive hold until that very day: not at all
-    in_turn = Window.partitionBy(*key).orderBy("effective_date", "arrived_at", "file_key", "line_number")
-    known = lines.where(F.col("effective_date") <= F.lit(end))
-    until = F.col("holds_until")
-    return known.withColumn("holds_until", F.lead("effective_date").over(in_turn)).where(
-        until.isNull() | ((until > F.col("effective_date")) & (until > F.lit(start)))
-    )
 
 
 def with_terms(rows: DataFrame, told: MasterData, start: date, end: date) -> DataFrame:
@@ -56,17 +39,4 @@ def with_terms(rows: DataFrame, told: MasterData, start: date, end: date) -> Dat
 
 
 def _join(lines: DataFrame, rows: DataFrame, key: tuple[str, ...], prefix: str, terms: tuple[str, ...]) -> DataFrame:
-    """Each row with the line of `lines` that holds on its day, if there is one."""
-    told = lines.select(
-        *(F.col(name).alias(f"told_{name}") for name in key),
-        "effective_date",
-        "holds_until",
-        *(F.col(term).alias(f"{prefix}_{term}") for term in terms),
-    )
-    begun, ended = F.col("effective_date") <= F.col("day"), F.col("holds_until") <= F.col("day")
-    is_told = begun & ~F.coalesce(ended, F.lit(False))
-    for name in key:
-        is_told &= F.col(f"told_{name}") == F.col(name)
-    # the small side first: the embedded engine keeps the left side of a join in memory
-    joined = told.join(rows, is_told, "right")
-    return joined.drop("effective_date", "holds_until", *(f"told_{name}" for name in key))
+    return with_told(lines, rows, {name: name for name in key}, {term: f"{prefix}_{term}" for term in terms})

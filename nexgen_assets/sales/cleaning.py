@@ -1,50 +1,46 @@
 """Which sales lines are valid, typed; which are not, and why.
 
-What belongs here: the rules a line must keep, and what makes a line the surplus of overlapping files. What does not:
-splitting lines and booking them on days (`landing`), sums (`demand`).
+What belongs here: the rules a line must keep. Types, ranges and required columns are those that `tables.py` declares of
+`cleaned_sales`. What does not: splitting lines and booking them on days (`landing`), comparing lines of several files
+(`overlaps`), sums (`demand`).
 
 Text is trimmed; numbers are plain decimals with a point (`12`, `-3.5`), rounded half up to the digits their type holds:
-3 for units, 4 for money and days.
+3 for units, 4 for money and days. A line is refused, or else it is clean: `cleaned` keeps what `rejected` did not name.
 """
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 
 from nexgen_assets.sales.csv_records import NOT_UTF8, RAGGED
 from nexgen_assets.sales.dialects import DATE_PATTERN, FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS
+from nexgen_assets.sales.effective import in_force, with_told
+from nexgen_assets.sales.overlaps import OverlappingFiles, near_repeats, surplus
 from nexgen_assets.tables import (
     CLEANED_SALES,
-    DAY,
+    IMPLAUSIBLE_AMOUNT_FACTOR,
     MONEY,
     RAW_SALES,
     REJECTED_SALES,
     SALES_FILE_COLUMNS,
     SALES_FILE_NUMBERS,
+    SALES_FILE_RENAMED,
     UNITS,
     spark_type,
 )
 
-OverlappingFiles = Literal["merge", "add"]
-
 DUPLICATE_OF_OTHER_FILE = "duplicate_of_other_file"
 DUPLICATE_LINE_ID = "duplicate_line_id"
+QUANTITY_STEP = "quantity_step"
 
 _BLANKS = " \t\r\n"
-_NUMBERS: dict[str, pa.DataType] = dict.fromkeys(SALES_FILE_NUMBERS, MONEY) | {"quantity": UNITS, "stock_level": UNITS}
-_NEVER_NEGATIVE = (
-    "unit_price",
-    "competitor_price",
-    "marketing_spend",
-    "lead_time",
-    "supplier_delay",
-    "shelf_life",
-)
-_DAYS = {"lead_time_days": "lead_time", "supplier_delay_days": "supplier_delay", "shelf_life_days": "shelf_life"}
+_GRAIN = list(RAW_SALES.grain)
+_TARGETS = {name: CLEANED_SALES.by_name[SALES_FILE_RENAMED.get(name, name)] for name in SALES_FILE_NUMBERS}
+_NUMBERS = {name: UNITS if column.type == UNITS else MONEY for name, column in _TARGETS.items()}
+_NEVER_NEGATIVE = [name for name, column in _TARGETS.items() if column.minimum == 0]
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,8 @@ class Rule:
 def rules(calendar_start: date) -> tuple[Rule, ...]:
     """The rules in the order in which they are tried: the first that a line breaks refuses it.
 
-    Conditions speak of raw columns by name and of their typed values by `typed_<name>`.
+    Conditions speak of raw columns by name, of their typed values by `typed_<name>`, and of `quantity_step`, the
+    product's smallest difference between two quantities as known on the day; null if nobody told it.
     """
     # `landing` left the sales date empty if it was unusable; a readable one that is not too early was in the future
     unusable, written = F.col("sales_date").isNull(), F.col("typed_date_of_purchase")
@@ -108,37 +105,59 @@ def rules(calendar_start: date) -> tuple[Rule, ...]:
             "units came back yet money was taken; make the quantity positive, or the amount negative for a return",
         ),
         *(_negative(name) for name in _NEVER_NEGATIVE),
+        Rule(
+            "quantity_not_in_steps",
+            "quantity",
+            F.col("typed_quantity") % F.col(QUANTITY_STEP) != 0,
+            "not a whole number of the product's quantity_step; correct the quantity, or the step in `products`",
+        ),
     )
 
 
-def classify(raw: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
-    """Lines of raw_sales with `typed_<column>`, `rule`, `column_name`, `value`, `reason` and `is_duplicate`.
+def rejected(
+    raw: DataFrame, products: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge"
+) -> DataFrame:
+    """The lines refused, and the surplus of overlapping files, as REJECTED_SALES.
 
-    Lazy but for one small query, which finds the days on which files overlap.
-    A line is valid where `rule` is null. `calendar_start` is the one that the lines were parsed with.
+    `raw` holds whole days of RAW_SALES, `products` the table PRODUCTS. `calendar_start` is the one that the lines were
+    parsed with. Lazy but for two small queries: which days several files tell, and whether any product has a step.
     """
-    return _mark_duplicates(_apply_rules(_typed(raw), calendar_start), overlapping_files)
+    judged = _apply_rules(_with_steps(_typed(raw), products, calendar_start), calendar_start)
+    lines = _with_repetitions(judged, surplus(judged, overlapping_files))
+    return lines.where(F.col("rule").isNotNull()).select(*REJECTED_SALES.names)
 
 
-def cleaned(raw: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
-    """The valid lines, as CLEANED_SALES."""
-    valid = classify(raw, calendar_start, overlapping_files).where(F.col("rule").isNull())
-    sources = {
-        **{name: f"typed_{name}" for name in SALES_FILE_COLUMNS},
-        **{days: f"typed_{name}" for days, name in _DAYS.items()},
-    }
+def cleaned(raw: DataFrame, rejected: DataFrame) -> DataFrame:
+    """The lines of RAW_SALES that REJECTED_SALES of the same days does not name, as CLEANED_SALES.
+
+    Lazy but for one small query, which finds the days that several files tell.
+    """
+    # the small side first: the embedded engine keeps the left side of a join in memory
+    refused = rejected.select(*_GRAIN, F.lit(True).alias("is_refused"))
+    valid = _typed(refused.join(raw, _GRAIN, "right").where(F.col("is_refused").isNull()))
+    repeats = near_repeats(valid).select(*_GRAIN, F.lit(True).alias("is_repeat"))
+    lines = repeats.join(valid, _GRAIN, "right")
     # many tills write -1 where they do not know the stock: that says nothing against the sale
     known_stock = F.when(F.col("typed_stock_level") >= 0, F.col("typed_stock_level"))
-    typed = valid.withColumns({"is_return": F.col("typed_quantity") < 0, "typed_stock_level": known_stock})
+    typed = lines.withColumns(
+        {
+            "is_return": F.col("typed_quantity") < 0,
+            "typed_stock_level": known_stock,
+            "is_near_duplicate": F.col("is_repeat").isNotNull(),
+            "is_amount_implausible": _is_amount_implausible(),
+        }
+    )
+    sources = {SALES_FILE_RENAMED.get(name, name): f"typed_{name}" for name in SALES_FILE_COLUMNS}
     return typed.select(
         *(F.col(sources.get(c.name, c.name)).cast(spark_type(c.type)).alias(c.name) for c in CLEANED_SALES.columns)
     )
 
 
-def rejected(raw: DataFrame, calendar_start: date, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
-    """The lines refused, and the surplus of overlapping files, as REJECTED_SALES."""
-    lines = classify(raw, calendar_start, overlapping_files)
-    return lines.where(F.col("rule").isNotNull()).select(*REJECTED_SALES.names)
+def _is_amount_implausible() -> Column:
+    """Ten times quantity x price or a tenth of it is another unit, not a discount; a line given away says nothing."""
+    amount, value = F.abs("typed_amount"), F.abs(F.col("typed_quantity") * F.col("typed_unit_price"))
+    differs = (amount >= value * IMPLAUSIBLE_AMOUNT_FACTOR) | (amount * IMPLAUSIBLE_AMOUNT_FACTOR <= value)
+    return F.when((amount > 0) & (value > 0), differs)
 
 
 def _is_missing(name: str) -> Column:
@@ -162,7 +181,7 @@ def _negative(name: str) -> Rule:
 
 def _typed(raw: DataFrame) -> DataFrame:
     readers = {
-        **{name: _trimmed(name) for name in SALES_FILE_COLUMNS},
+        **{name: _trimmed(name) for name in (*SALES_FILE_COLUMNS, "line_id")},
         **{name: _number(name, arrow) for name, arrow in _NUMBERS.items()},
         "is_promotion": _boolean("is_promotion"),
         "date_of_purchase": _date("date_of_purchase"),
@@ -210,13 +229,20 @@ def _of_broken(values: list[Column]) -> Column:
     return F.get(F.array(*values), F.col("broken"))
 
 
-def _mark_duplicates(judged: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:
-    """Refuse the surplus of lines that several files share; lines that broke a rule take no part.
+def _with_steps(typed: DataFrame, products: DataFrame, calendar_start: date) -> DataFrame:
+    """Adds `quantity_step`."""
+    step_type = spark_type(UNITS)
+    told = products.where(F.col(QUANTITY_STEP) > 0)
+    if told.isEmpty():  # most shops tell none, and a join of every line is not free
+        return typed.withColumn(QUANTITY_STEP, F.lit(None).cast(step_type))
+    # finer than a thousandth allows everything that a quantity can be
+    step = F.nullif(F.col(QUANTITY_STEP).cast(step_type), F.lit(0).cast(step_type))
+    held = in_force(products, ("product_id",), calendar_start, date.max).withColumn(QUANTITY_STEP, step)
+    return with_told(held, typed, {"product_id": "typed_product_id"}, {QUANTITY_STEP: QUANTITY_STEP})
 
-    Few lines are shared, and a line is wide: only the few are sorted, and only by what tells them apart.
-    """
-    # the small side first: the embedded engine keeps the left side of a join in memory
-    marked = _surplus(_meeting_others(judged), overlapping_files).join(judged, list(RAW_SALES.grain), "right")
+
+def _with_repetitions(judged: DataFrame, repeats: DataFrame) -> DataFrame:
+    """The lines, those in `repeats` refused as duplicates."""
     is_duplicate = F.col("first_file_key").isNotNull()
     reason = F.concat(
         F.lit("already counted from "),
@@ -225,68 +251,12 @@ def _mark_duplicates(judged: DataFrame, overlapping_files: OverlappingFiles) -> 
         F.col("first_line_number").cast("string"),
         F.lit("; nothing to do"),
     )
-    rule = F.when(_has_line_id(), F.lit(DUPLICATE_LINE_ID)).otherwise(F.lit(DUPLICATE_OF_OTHER_FILE))
-    return marked.withColumns(
+    rule = F.when(F.col("typed_line_id").isNotNull(), F.lit(DUPLICATE_LINE_ID))
+    # the small side first: the embedded engine keeps the left side of a join in memory
+    return repeats.join(judged, _GRAIN, "right").withColumns(
         {
             "is_duplicate": is_duplicate,
-            "rule": F.when(is_duplicate, rule).otherwise(F.col("rule")),
+            "rule": F.when(is_duplicate, rule.otherwise(F.lit(DUPLICATE_OF_OTHER_FILE))).otherwise(F.col("rule")),
             "reason": F.when(is_duplicate, reason).otherwise(F.col("reason")),
         }
-    ).drop("first_file_key", "first_line_number")
-
-
-def _meeting_others(judged: DataFrame) -> DataFrame:
-    """The lines that another line could repeat: of a `line_id`, or of a product at a location that two files report."""
-    subject = F.coalesce(_trimmed("line_id"), F.concat(_trimmed("product_id"), _trimmed("location")))
-    lines = judged.withColumn("subject", subject)
-    # asked now: a scan can be pruned by days that are known, and most days are told by one file only
-    days = [row[DAY] for row in _subjects_met_twice(lines).select(DAY).distinct().collect()]
-    on_these_days = lines.where(F.col(DAY).isin(days))
-    return _subjects_met_twice(on_these_days).join(on_these_days, [DAY, "subject"])
-
-
-def _subjects_met_twice(lines: DataFrame) -> DataFrame:
-    file = F.concat_ws(":", "file_version", "file_key")
-    meets = (F.min(file) < F.max(file)) | ((F.count("line_id") > 0) & (F.count("*") > 1))
-    return lines.groupBy(DAY, "subject").agg(meets.alias("meets")).where("meets").select(DAY, "subject")
-
-
-def _surplus(lines: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:
-    """The grain of each line that repeats another, with `first_file_key` and `first_line_number` of the one that stays.
-
-    In the rank-th copy of a line, the files compete: the one that arrived first keeps it. So a line's count is its
-    maximum over the files. A `line_id` has one copy only, wherever it stands.
-    """
-    takes_part = F.col("broken").isNull() & (F.lit(overlapping_files == "merge") | _has_line_id())
-    copies = lines.select(
-        *RAW_SALES.grain,
-        "arrived_at",
-        F.when(takes_part, _identity()).otherwise(_only_itself()).alias("identity"),
-        _has_line_id().alias("has_line_id"),
     )
-    in_file = Window.partitionBy(DAY, "identity", "file_key", "file_version").orderBy("line_number")
-    ranked = copies.withColumn("rank", F.when(F.col("has_line_id"), F.lit(1)).otherwise(F.row_number().over(in_file)))
-    competition = Window.partitionBy(DAY, "identity", "rank").orderBy(
-        "arrived_at", "file_key", "file_version", "line_number"
-    )
-    first = {f"first_{name}": F.first(name).over(competition) for name in ("file_key", "line_number")}
-    placed = ranked.withColumns({"place": F.row_number().over(competition), **first})
-    return placed.where(F.col("place") > 1).select(*RAW_SALES.grain, *first)
-
-
-def _has_line_id() -> Column:
-    return _trimmed("line_id").isNotNull()
-
-
-def _identity() -> Column:
-    """What makes two lines the same: `line_id`, or every column of the contract; the length keeps values apart."""
-    contents = [_sized(_trimmed(name)) for name in SALES_FILE_COLUMNS]
-    return F.coalesce(F.concat(F.lit("id:"), _trimmed("line_id")), F.md5(F.concat(*contents)))
-
-
-def _only_itself() -> Column:
-    return F.concat_ws(":", F.lit("line"), "line_number", "file_version", "file_key")
-
-
-def _sized(value: Column) -> Column:
-    return F.coalesce(F.concat(F.length(value).cast("string"), F.lit(":"), value), F.lit("-"))

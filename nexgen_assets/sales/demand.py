@@ -1,7 +1,7 @@
 """Daily demand of every product at every location, days without a sale included.
 
 What belongs here: sums of valid sales lines per day, and what a day without lines inherits from days before. What does
-not: judging lines (`cleaning`), statistics over many days (`forecasting`).
+not: judging lines (`cleaning`), whether a location was open (`opening`), statistics over many days (`forecasting`).
 
 A row of day d says what the lines of the last `active_days` days up to d say, and nothing else: so a range of days
 equals its days computed one by one, whatever else the input holds.
@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 
+from nexgen_assets.sales.opening import opening
 from nexgen_assets.tables import DAILY_DEMAND, MONEY, spark_type
 
 SERIES = ("product_id", "location")
@@ -21,34 +22,41 @@ _INHERITED = (
     "product_name",
     "category",
     "unit_price",
+    "is_promotion",
     "stock_level",
     "lead_time_days",
     "supplier_delay_days",
     "shelf_life_days",
 )
+# those whose age matters: `<name>_as_of` is the day that told them
+_DATED = ("unit_price", "is_promotion", "stock_level")
+# one value per day, not that of its last line
+_SUMMED_UP = ("unit_price", "is_promotion")
 # what happened on a day, and the value of a day on which nothing did
 _DAILY = ("demand_units", "returned_units", "revenue", "sales_lines")
 
 
-def daily_demand(cleaned: DataFrame, start: date, end: date, active_days: int) -> DataFrame:
+def daily_demand(cleaned: DataFrame, calendar: DataFrame, start: date, end: date, active_days: int) -> DataFrame:
     """DAILY_DEMAND of the days `start` to `end` from CLEANED_SALES of the days `start - (active_days - 1)` to `end`.
 
-    A product x location has a row if it sold within the last `active_days` days up to that day, or on that very day
-    goods came back. Without a sale in that time `days_since_sale` is `active_days`.
+    `calendar` is the table CALENDAR, of which a day uses what was known on it. A product x location has a row if it
+    sold within the last `active_days` days up to that day, or on that very day goods came back. Without a sale in that
+    time `days_since_sale` is `active_days`.
     """
     lookback_start = start - timedelta(days=active_days - 1)
     lines = cleaned.where(F.col("day").between(F.lit(lookback_start), F.lit(end)))
-    events = _with_history(_events(lines))
-    return _on_every_day(events, start, end, active_days).select(
-        *(F.col(c.name).cast(spark_type(c.type)).alias(c.name) for c in DAILY_DEMAND.columns)
-    )
+    rows = _on_every_day(_with_history(_events(lines)), start, end, active_days)
+    # the small side first: the embedded engine keeps the left side of a join in memory
+    with_opening = opening(lines, calendar, start, end, active_days - 1).join(rows, ["day", "location"], "right")
+    return with_opening.select(*(F.col(c.name).cast(spark_type(c.type)).alias(c.name) for c in DAILY_DEMAND.columns))
 
 
 def _events(lines: DataFrame) -> DataFrame:
     """One row per product x location x day with a line; an attribute is that of the day's last line that tells it."""
     is_sale = ~F.col("is_return")
     order = _line_order()
-    last = {name: F.max_by(name, F.when(F.col(name).isNotNull(), order)) for name in _INHERITED if name != "unit_price"}
+    of_last_line = [name for name in _INHERITED if name not in _SUMMED_UP]
+    last = {name: F.max_by(name, F.when(F.col(name).isNotNull(), order)) for name in of_last_line}
     return lines.groupBy(*SERIES, "day").agg(
         F.sum(F.when(is_sale, F.col("quantity")).otherwise(0)).alias("demand_units"),
         F.sum(F.when(is_sale, F.lit(0)).otherwise(-F.col("quantity"))).alias("returned_units"),
@@ -66,8 +74,8 @@ def _line_order() -> Column:
 
 
 def _average_price(is_sale: Column) -> Column:
-    """Money over units where money is known, otherwise the mean of the prices told."""
-    is_paid = is_sale & (F.col("amount") >= 0)
+    """Money over units where money is known and in the unit of the price, otherwise the mean of the prices told."""
+    is_paid = is_sale & (F.col("amount") >= 0) & ~F.coalesce("is_amount_implausible", F.lit(False))
     paid, units = F.sum(F.when(is_paid, F.col("amount"))), F.sum(F.when(is_paid, F.col("quantity")))
     told = F.avg(F.when(is_sale, F.col("unit_price")))
     return F.coalesce((paid / units).cast(spark_type(MONEY)), told.cast(spark_type(MONEY)))
@@ -86,7 +94,6 @@ def _with_history(events: DataFrame) -> DataFrame:
         *SERIES,
         F.col("day").alias("event_day"),
         *_DAILY,
-        "is_promotion",
         F.lead("day").over(series).alias("next_event_day"),
         F.max(F.when(F.col("sales_lines") > 0, F.col("day"))).over(so_far).alias("last_sale_day"),
         *(latest(name).alias(f"latest_{name}") for name in _INHERITED),
@@ -112,15 +119,18 @@ def _on_every_day(events: DataFrame, start: date, end: date, active_days: int) -
         latest = F.col(f"latest_{name}")
         return F.when(latest["day"] >= oldest, latest[part])
 
+    no_sale_since = F.coalesce(F.col("last_sale_day") <= known("stock_level", "day"), F.lit(True))
     return rows.withColumns(
         {
             **{name: F.when(is_event, F.col(name)).otherwise(0) for name in _DAILY},
-            "is_promotion": F.when(is_event, F.col("is_promotion")),
             "days_since_sale": F.coalesce(
                 F.least(F.date_diff("day", "last_sale_day"), F.lit(active_days)), F.lit(active_days)
             ),
             **{name: known(name) for name in _INHERITED},
-            "stock_level_as_of": known("stock_level", "day"),
+            **{f"{name}_as_of": known(name, "day") for name in _DATED},
             "is_stockout": F.when(known("stock_level", "day") == day, known("stock_level") <= 0),
+            "is_stockout_assumed": F.coalesce(
+                (known("stock_level", "day") < day) & (known("stock_level") <= 0) & no_sale_since, F.lit(False)
+            ),
         }
     )

@@ -152,7 +152,7 @@ class _Lines:
 
 def _whole_line_problem(problem: str | None) -> str:
     if problem == RAGGED:
-        return "does not split into the header's columns; check its commas and quotes"
+        return "does not split into the header's columns; check its separators and quotes"
     return "holds bytes that are not UTF-8; export the file as UTF-8"
 
 
@@ -180,6 +180,9 @@ def _finish_events(lines: _Lines, columns: Columns) -> None:
             lines.refuse(index, "promotion_share", "contradicts is_promotion, which is false; correct one of them")
         elif share is None:
             shares[index] = float(bool(is_promotion))
+    for index, (product, is_open) in enumerate(zip(columns["product_id"], columns["is_open"], strict=True)):
+        if product and is_open is not None:
+            lines.refuse(index, "is_open", "speaks of the whole location; leave product_id empty on a line of its own")
 
 
 def _date(text: str) -> date:

@@ -6,11 +6,13 @@ reading the aggregates, and deciding what a verdict stops: none of these stops a
 Thresholds are chosen so that an ordinary week is silent: holidays and promotions move sales, a lost file empties them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
+from typing import NamedTuple
 
+from nexgen_assets.tables import IMPLAUSIBLE_AMOUNT_FACTOR
 from nexgen_assets.verdicts import Verdict
 
 VOLUME_WEEKS = 8  # weeks looked back on
@@ -22,10 +24,13 @@ PRICE_WEEKS = 8  # weeks looked back on
 PRICE_JUMP = 0.5  # change against the median price of a product x location, as a share of it
 PRICE_JUMP_SHARE = 0.05  # most product x locations that may jump on one day, as a share of those sold
 REJECTED_SHARE = 0.02  # most refused lines of a day, as a share of its lines
+IMPLAUSIBLE_AMOUNT_SHARE = 0.01  # most amounts in another unit than their price, as a share of those that can be judged
+NEAR_DUPLICATE_SHARE = 0.01  # most lines that tell another file's sale in other words, as a share of all
 UNKNOWN_STOCK_SHARE = 0.1  # most product x locations whose stock nobody told, as a share of all
 
 VOLUME, LOCATIONS, PRICES = "usual_volume", "all_locations_report", "usual_prices"
 REJECTS, STOCK = "few_rejected_lines", "stock_is_known"
+AMOUNTS, NEAR_DUPLICATES = "amounts_fit_prices", "few_near_duplicates"
 FRESH = "yesterday_is_there"
 SHOWN = 5
 
@@ -38,6 +43,10 @@ DESCRIPTIONS = {
     f"their median of the last {PRICE_WEEKS} weeks.",
     REJECTS: f"At most {REJECTED_SHARE:.0%} of the lines received are refused; the surplus of overlapping files is not "
     "counted.",
+    AMOUNTS: f"At most {IMPLAUSIBLE_AMOUNT_SHARE:.0%} of the amounts are {IMPLAUSIBLE_AMOUNT_FACTOR} times quantity x "
+    "unit price, or a tenth of it.",
+    NEAR_DUPLICATES: f"At most {NEAR_DUPLICATE_SHARE:.0%} of the lines tell a sale of another file in other words: "
+    "they are counted twice.",
     STOCK: f"Stock is unknown for at most {UNKNOWN_STOCK_SHARE:.0%} of the products x locations; where it is unknown, "
     "an order assumes that nothing is on hand.",
 }
@@ -72,13 +81,16 @@ def usual_volume(day: date, units: Mapping[date, float]) -> Verdict:
     )
 
 
-def all_locations_report(day: date, lines: Mapping[date, Mapping[str, int]]) -> Verdict:
-    """Look for locations without a sale on `day`; `lines` holds sales lines per day and location."""
+def all_locations_report(day: date, lines: Mapping[date, Mapping[str, int]], closed: Collection[str] = ()) -> Verdict:
+    """Look for locations without a sale on `day` that the calendar does not call `closed`.
+
+    `lines` holds sales lines per day and location.
+    """
     weeks = [lines.get(of, {}) for of in _same_weekdays(day, REPORTING_WEEKS)]
     known = {location for week in weeks for location in week}
     expected = {at for at in known if sum(week.get(at, 0) > 0 for week in weeks) >= REPORTING_MIN_WEEKS}
     reporting = {location for location, count in lines.get(day, {}).items() if count > 0}
-    missing = sorted(expected - reporting)
+    missing = sorted(expected - reporting - set(closed))
     days = [day - timedelta(days=back) for back in reversed(range(7 * REPORTING_WEEKS))]
     return Verdict(
         LOCATIONS,
@@ -112,29 +124,52 @@ def usual_prices(day: date, compared: int, jumps: Sequence[PriceJump], jumped: i
 def few_rejected_lines(
     day: date, lines: Mapping[date, int], refused: Mapping[date, int], rules: Mapping[str, int]
 ) -> Verdict:
-    """Judge the refused lines of `day` against all it received; `rules` says how many each rule refused that day."""
-    total, bad = lines.get(day, 0), refused.get(day, 0)
-    share = bad / total if total else 0.0
+    """Judge the refused lines of `day`; `rules` says which rule refused how many of that day's."""
     worst = [f"{rule} {count:,}" for rule, count in sorted(rules.items(), key=lambda item: (-item[1], item[0]))]
-    return Verdict(
-        REJECTS,
-        share <= REJECTED_SHARE,
-        f"{day}: {bad:,} of {total:,} lines ({share:.1%}) are refused" + (f": {_some(worst)}" if worst else ""),
-        {"day": day.isoformat(), "lines": total, "refused_lines": bad, "refused_share": share},
-        {of.isoformat(): refused.get(of, 0) / count for of, count in sorted(lines.items()) if count},
+    examples = f": {_some(worst)}" if worst else ""
+    return _small_share(
+        REJECTS, REJECTED_SHARE, day, lines, refused, _Words("lines", "refused", f"are refused{examples}")
     )
+
+
+def amounts_fit_prices(day: date, judged: Mapping[date, int], implausible: Mapping[date, int]) -> Verdict:
+    """Judge the amounts of `day` that are far from quantity x unit price, of those where all three are known."""
+    words = _Words("amounts", "implausible", f"are {IMPLAUSIBLE_AMOUNT_FACTOR} times quantity x unit price, or a tenth")
+    return _small_share(AMOUNTS, IMPLAUSIBLE_AMOUNT_SHARE, day, judged, implausible, words)
+
+
+def few_near_duplicates(day: date, lines: Mapping[date, int], repeated: Mapping[date, int]) -> Verdict:
+    """Judge the lines of `day` that tell a sale of another file in other words."""
+    words = _Words("lines", "near_duplicate", "tell a sale of another file in other words")
+    return _small_share(NEAR_DUPLICATES, NEAR_DUPLICATE_SHARE, day, lines, repeated, words)
 
 
 def stock_is_known(day: date, series: Mapping[date, int], unknown: Mapping[date, int]) -> Verdict:
     """Judge how many products x locations of `day` have no stock that anybody told."""
-    total, without = series.get(day, 0), unknown.get(day, 0)
-    share = without / total if total else 0.0
+    words = _Words("products x locations", "unknown_stock", "have no stock that anybody told")
+    return _small_share(STOCK, UNKNOWN_STOCK_SHARE, day, series, unknown, words)
+
+
+class _Words(NamedTuple):
+    """What is counted, the name of what should be few among it, and the sentence that says so."""
+
+    things: str
+    few: str
+    sentence: str
+
+
+def _small_share(  # noqa: PLR0917
+    check: str, limit: float, day: date, whole: Mapping[date, int], part: Mapping[date, int], words: _Words
+) -> Verdict:
+    """At most `limit` of the day's `whole` may be `part`."""
+    total, found = whole.get(day, 0), part.get(day, 0)
+    share = found / total if total else 0.0
     return Verdict(
-        STOCK,
-        share <= UNKNOWN_STOCK_SHARE,
-        f"{day}: stock is unknown for {without:,} of {total:,} products x locations ({share:.1%})",
-        {"day": day.isoformat(), "series": total, "unknown_series": without, "unknown_share": share},
-        {of.isoformat(): unknown.get(of, 0) / count for of, count in sorted(series.items()) if count},
+        check,
+        share <= limit,
+        f"{day}: {found:,} of {total:,} {words.things} ({share:.1%}) {words.sentence}",
+        {"day": day.isoformat(), "of": total, words.few: found, f"{words.few}_share": share},
+        {on.isoformat(): part.get(on, 0) / count for on, count in sorted(whole.items()) if count},
     )
 
 

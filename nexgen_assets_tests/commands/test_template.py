@@ -17,7 +17,7 @@ from nexgen_assets.sales.cleaning import rejected
 from nexgen_assets.sales.landing import LINE_COLUMNS
 from nexgen_assets.sales.masterdata import UPLOADS
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import RAW_SALES
+from nexgen_assets.tables import PRODUCTS, RAW_SALES
 
 EXAMPLE_LINES = 3
 
@@ -67,7 +67,9 @@ def test_cleaning_accepts_every_line_of_the_sales_template(
 
     assert raw.num_rows == EXAMPLE_LINES
     frame = spark.createDataFrame(raw, RAW_SALES.spark_ddl)
-    assert rejected(frame, deployment.calendar_start, deployment.overlapping_files).toArrow().num_rows == 0
+    no_products = spark.createDataFrame(PRODUCTS.arrow_schema.empty_table(), PRODUCTS.spark_ddl)
+    refused = rejected(frame, no_products, deployment.calendar_start, deployment.overlapping_files)
+    assert refused.toArrow().num_rows == 0
 
 
 @pytest.mark.parametrize("kind", list(UPLOADS))

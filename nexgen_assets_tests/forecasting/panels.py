@@ -27,6 +27,7 @@ def _series_rows(rng: np.random.Generator, number: int, first: date, days: int) 
         units[days // 3 : days // 3 + 150] = 0
     sold = np.flatnonzero(units > 0)
     price = np.round(2 + number + rng.random(days), 4)
+    promoted = rng.random(days) < 0.2
     rows = []
     for day in range(int(sold[0]) if len(sold) else days, days):
         last = int(sold[np.searchsorted(sold, day, side="right") - 1])
@@ -46,7 +47,11 @@ def _series_rows(rng: np.random.Generator, number: int, first: date, days: int) 
                 "revenue": Decimal(str(round(units[day] * price[last], 4))),
                 "sales_lines": int(has_sale),
                 "unit_price": None if number == 3 else Decimal(str(price[last])),
-                "is_promotion": bool(rng.random() < 0.2) if has_sale else None,
+                "is_promotion": bool(promoted[last]),
+                "is_promotion_as_of": first + timedelta(days=int(last)),
+                "is_open": True,
+                "is_open_inferred": True,
+                "is_stockout_assumed": False,
                 "days_since_sale": day - last,
                 "is_stockout": None if has_sale else bool(rng.random() < 0.3),
             }

@@ -54,7 +54,8 @@ def _oracle(demand: pa.Table) -> pa.Table:
     return connection.sql(f"""
         with d as (select *, demand_units::double as u from demand),
         pairs as (
-            select r.day, r.product_id, r.location, p.u, p.unit_price::double as price, p.is_promotion, p.is_stockout,
+            select r.day, r.product_id, r.location, p.u, p.unit_price::double as price, p.is_stockout,
+                   p.is_promotion and p.is_promotion_as_of = p.day as is_promotion,
                    r.day - p.day as age
             from d r join d p on p.product_id = r.product_id and p.location = r.location
                 and p.day between r.day - {LOOKBACK - 1} and r.day

@@ -62,6 +62,9 @@ def demand(days: DayRange, units: str = "1") -> pa.Table:
         "revenue": Decimal(2),
         "sales_lines": 1,
         "days_since_sale": 0,
+        "is_open": True,
+        "is_open_inferred": True,
+        "is_stockout_assumed": False,
     }
     return pa.Table.from_pylist([row | {"day": of} for of in days], schema=DAILY_DEMAND.arrow_schema)
 

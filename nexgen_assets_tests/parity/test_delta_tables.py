@@ -35,6 +35,9 @@ def demand(days: list[date], units: str) -> pa.Table:
             "sales_lines": 1,
             "is_promotion": product == "007",
             "days_since_sale": 0,
+            "is_open": True,
+            "is_open_inferred": True,
+            "is_stockout_assumed": False,
             "lead_time_days": 2.5,
         }
         for day in days

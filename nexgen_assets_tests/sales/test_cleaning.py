@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from nexgen_assets.sales.cleaning import OverlappingFiles, cleaned, rejected, rules
+from nexgen_assets.sales.cleaning import cleaned, rejected, rules
 from nexgen_assets.sales.csv_records import LandingFile
 from nexgen_assets.sales.landing import sales_lines, survey_sales_file
-from nexgen_assets.tables import CLEANED_SALES, RAW_SALES, REJECTED_SALES
+from nexgen_assets.sales.overlaps import OverlappingFiles
+from nexgen_assets.tables import CLEANED_SALES, PRODUCTS, RAW_SALES, REJECTED_SALES
 
 CALENDAR_START, LAST_DAY = date(2020, 1, 1), date(2024, 3, 10)
 GOOD = {"product_id": "A", "location": "S", "date_of_purchase": "2024-03-01", "quantity": "2"}
@@ -33,23 +34,32 @@ def csv_of(*lines: dict[str, str]) -> str:
     return "\n".join([",".join(names), *(",".join(line.get(name, "") for name in names) for line in lines)])
 
 
+def products_of(*lines: dict) -> pa.Table:
+    told = {"effective_date": CALENDAR_START, "arrived_at": datetime(2024, 1, 1, tzinfo=UTC), "file_key": "p.csv"}
+    rows = [told | {"line_number": number} | line for number, line in enumerate(lines, start=2)]
+    return pa.Table.from_pylist(rows, PRODUCTS.arrow_schema)
+
+
 def clean(
-    spark: SparkSession, *files: pa.Table, overlapping_files: OverlappingFiles = "merge"
+    spark: SparkSession,
+    *files: pa.Table,
+    overlapping_files: OverlappingFiles = "merge",
+    products: pa.Table | None = None,
 ) -> tuple[list[dict], list[dict]]:
     """Cleaned and rejected rows of some parsed files, each in the files' order."""
     raw = spark.createDataFrame(pa.concat_tables(files))
+    known = spark.createDataFrame(products_of() if products is None else products, PRODUCTS.spark_ddl)
     order = ("file_key", "line_number")
-    kept = cleaned(raw, CALENDAR_START, overlapping_files).orderBy(*order).toArrow()
-    refused = rejected(raw, CALENDAR_START, overlapping_files).orderBy(*order).toArrow()
-    return kept.to_pylist(), refused.to_pylist()
+    refused = rejected(raw, known, CALENDAR_START, overlapping_files)
+    kept = cleaned(raw, refused)
+    return tuple(lines.orderBy(*order).toArrow().to_pylist() for lines in (kept, refused))
 
 
 def test_the_tables_keep_the_contract(spark: SparkSession) -> None:
     raw = spark.createDataFrame(landed(csv_of(GOOD)))
-    for table, contract in (
-        (cleaned(raw, CALENDAR_START).toArrow(), CLEANED_SALES),
-        (rejected(raw, CALENDAR_START).toArrow(), REJECTED_SALES),
-    ):
+    refused = rejected(raw, spark.createDataFrame(products_of(), PRODUCTS.spark_ddl), CALENDAR_START)
+    for lines, contract in ((cleaned(raw, refused), CLEANED_SALES), (refused, REJECTED_SALES)):
+        table = lines.toArrow()
         assert table.schema.names == contract.names
         assert table.schema.types == contract.arrow_schema.types
 
@@ -146,7 +156,7 @@ def test_each_rule_refuses_what_it_names(spark: SparkSession) -> None:
 
 
 def test_every_rule_is_put_to_the_test_above_or_below(spark: SparkSession) -> None:  # noqa: ARG001  # rules need a session
-    elsewhere = {"not_utf8", "ragged_line", "negative_quantity_with_positive_amount"}
+    elsewhere = {"not_utf8", "ragged_line", "negative_quantity_with_positive_amount", "quantity_not_in_steps"}
     assert {rule.name for rule in rules(CALENDAR_START)} == {rule for rule, _, _ in BROKEN} | elsewhere
 
 
@@ -256,6 +266,104 @@ def test_an_overlap_counts_the_most_copies_that_one_file_has(spark: SparkSession
 def test_files_are_added_up_where_the_setting_says_so(spark: SparkSession) -> None:
     kept, refused = clean(spark, landed(csv_of(GOOD), "a.csv"), landed(csv_of(GOOD), "b.csv"), overlapping_files="add")
     assert (len(kept), refused) == (2, [])
+
+
+def test_units_are_held_to_the_step_of_the_product_as_known_on_the_day(spark: SparkSession) -> None:
+    products = products_of(
+        {"product_id": "A", "quantity_step": 1.0},
+        {"product_id": "A", "quantity_step": 0.25, "effective_date": date(2024, 3, 2)},
+        {"product_id": "B", "quantity_step": 0.0001},
+        {"product_id": "C"},
+    )
+    lines = [
+        GOOD | {"product_id": product, "quantity": quantity, "date_of_purchase": day}
+        for product, quantity, day in [
+            (" A ", "2", "2024-03-01"),
+            ("A", "2.5", "2024-03-01"),
+            ("A", "2.5", "2024-03-02"),
+            ("A", "2.6", "2024-03-02"),
+            ("A", "-0.3", "2024-03-02"),
+            ("B", "0.123", "2024-03-02"),
+            ("C", "0.123", "2024-03-02"),
+            ("D", "0.123", "2024-03-02"),
+        ]
+    ]
+    kept, refused = clean(spark, landed(csv_of(*lines)), products=products)
+    assert [row["line_number"] for row in kept] == [2, 4, 7, 8, 9]
+    assert [(row["line_number"], row["rule"], row["value"]) for row in refused] == [
+        (3, "quantity_not_in_steps", "2.5"),
+        (5, "quantity_not_in_steps", "2.6"),
+        (6, "quantity_not_in_steps", "-0.3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "amount", "is_implausible"),
+    [
+        ("2", "3.50", "7", False),
+        ("2", "3.50", "700", True),  # cents
+        ("2", "3.50", "0.7", True),  # a decimal point lost
+        ("2", "3.50", "3.5", False),  # two for one
+        ("-2", "3.50", "-700", True),
+        ("2", "3.50", "0", None),  # given away
+        ("2", "0", "7", None),
+        ("2", "", "7", None),
+        ("2", "3.50", "", None),
+    ],
+)
+def test_an_amount_in_another_unit_than_the_price_is_kept_and_flagged(
+    spark: SparkSession, quantity: str, price: str, amount: str, is_implausible: bool | None
+) -> None:
+    [row], _ = clean(spark, landed(csv_of(GOOD | {"quantity": quantity, "unit_price": price, "amount": amount})))
+    assert row["is_amount_implausible"] is is_implausible
+
+
+def test_a_sale_told_again_in_other_words_is_kept_and_flagged(spark: SparkSession) -> None:
+    sale = GOOD | {"customer_id": "7", "amount": "5", "product_name": "Milk"}
+    renamed = sale | {"product_name": "Fresh milk"}
+    other_customer = renamed | {"customer_id": "8"}
+    kept, refused = clean(
+        spark,
+        landed(csv_of(sale), "early.csv", 5),
+        landed(csv_of(renamed, renamed, other_customer), "late.csv", 6),
+    )
+    assert refused == []
+    assert [(row["file_key"], row["line_number"], row["is_near_duplicate"]) for row in kept] == [
+        ("early.csv", 2, False),
+        ("late.csv", 2, True),
+        ("late.csv", 3, False),
+        ("late.csv", 4, False),
+    ]
+
+
+def test_a_line_that_is_already_counted_is_no_near_duplicate_as_well(spark: SparkSession) -> None:
+    sale, renamed = GOOD | {"product_name": "Milk"}, GOOD | {"product_name": "Fresh milk"}
+    kept, refused = clean(spark, landed(csv_of(sale), "a.csv", 5), landed(csv_of(sale, renamed), "b.csv", 6))
+    assert [(row["line_number"], row["rule"]) for row in refused] == [(2, "duplicate_of_other_file")]
+    assert [(row["file_key"], row["is_near_duplicate"]) for row in kept] == [("a.csv", False), ("b.csv", True)]
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other"),
+    [
+        ("quantity", "2", "2.000"),
+        ("amount", "12.5", "+12.50"),
+        ("is_promotion", "true", "Y"),
+        ("date_of_purchase", "2024-03-01", "2024-03-01T00:00:00"),
+        ("date_of_purchase", "2024-03-01 09:30", "2024-03-01T09:30"),
+    ],
+)
+def test_one_value_in_two_spellings_is_one_value(spark: SparkSession, column: str, one: str, other: str) -> None:
+    kept, refused = clean(
+        spark, landed(csv_of(GOOD | {column: one}), "a.csv"), landed(csv_of(GOOD | {column: other}), "b.csv", 6)
+    )
+    assert (len(kept), len(refused)) == (1, 1)
+
+
+def test_the_time_of_day_tells_lines_apart(spark: SparkSession) -> None:
+    one, two = (GOOD | {"date_of_purchase": f"2024-03-01T{time}"} for time in ("09:00", "10:00"))
+    kept, _ = clean(spark, landed(csv_of(one), "a.csv"), landed(csv_of(two), "b.csv"))
+    assert len(kept) == 2
 
 
 def test_absent_and_empty_columns_and_blanks_make_no_difference_to_identity(spark: SparkSession) -> None:

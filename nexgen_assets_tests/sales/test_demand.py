@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from nexgen_assets.sales.demand import daily_demand
-from nexgen_assets.tables import CLEANED_SALES, DAILY_DEMAND
+from nexgen_assets.sales.opening import USUAL_LINES
+from nexgen_assets.tables import CALENDAR, CLEANED_SALES, DAILY_DEMAND
 
 FIRST = date(2024, 1, 1)
 ACTIVE_DAYS = 4
@@ -33,8 +34,20 @@ prices as (
     from seen where not is_return group by all
 ),
 latest_price as (
-    select day, product_id, location, max_by(price, line_day) filter (price is not null) as unit_price
+    select day, product_id, location, max_by(price, line_day) filter (price is not null) as unit_price_,
+        max(line_day) filter (price is not null) as unit_price_as_of_
     from prices group by all
+),
+latest_promotion as (
+    select day, product_id, location, max(line_day) as told_promotion
+    from seen where not is_return and is_promotion is not null group by all
+),
+latest_stock as (
+    select day, product_id, location,
+        max(line_day) filter (stock_level is not null) as stock_day,
+        max(line_day) filter (not is_return) as sale_day,
+        max_by(stock_level, (line_day, place)) filter (stock_level is not null) as stock
+    from seen group by all
 )
 select day, product_id, location,
     max_by(product_name, (line_day, place)) filter (product_name is not null) as product_name,
@@ -44,17 +57,23 @@ select day, product_id, location,
     coalesce(sum(amount) filter (line_day = day), 0)::decimal(18,4) as revenue,
     count(*) filter (line_day = day and not is_return) as sales_lines,
     any_value(unit_price_) as unit_price,
-    bool_or(is_promotion) filter (line_day = day and not is_return) as is_promotion,
+    any_value(unit_price_as_of_) as unit_price_as_of,
+    bool_or(is_promotion) filter (not is_return and line_day = told_promotion) as is_promotion,
+    any_value(told_promotion) as is_promotion_as_of,
+    true as is_open, true as is_open_inferred,
     coalesce(day - max(line_day) filter (not is_return), {ACTIVE_DAYS}) as days_since_sale,
     max_by(stock_level, (line_day, place)) filter (stock_level is not null) as stock_level,
     max(line_day) filter (stock_level is not null) as stock_level_as_of,
     max_by(stock_level, place) filter (stock_level is not null and line_day = day) <= 0 as is_stockout,
+    coalesce(any_value(stock_day < day and stock <= 0 and coalesce(sale_day <= stock_day, true)), false)
+        as is_stockout_assumed,
     max_by(lead_time_days, (line_day, place)) filter (lead_time_days is not null) as lead_time_days,
     max_by(supplier_delay_days, (line_day, place)) filter (supplier_delay_days is not null) as supplier_delay_days,
     max_by(shelf_life_days, (line_day, place)) filter (shelf_life_days is not null) as shelf_life_days
-from (
-    select s.*, p.unit_price as unit_price_ from seen s left join latest_price p using (day, product_id, location)
-)
+from seen
+left join latest_price using (day, product_id, location)
+left join latest_promotion using (day, product_id, location)
+left join latest_stock using (day, product_id, location)
 group by day, product_id, location
 having bool_or(not is_return) or bool_or(line_day = day)
 order by all
@@ -70,6 +89,7 @@ def lines_of(*lines: dict) -> pa.Table:
         "product_id": "A",
         "location": "S",
         "quantity": Decimal(1),
+        "is_near_duplicate": False,
     }
     rows = []
     for number, line in enumerate(lines, start=2):
@@ -78,9 +98,15 @@ def lines_of(*lines: dict) -> pa.Table:
     return pa.Table.from_pylist(rows, CLEANED_SALES.arrow_schema)
 
 
+def demand_of(
+    spark: SparkSession, lines: pa.Table, start: date, end: date, active_days: int = ACTIVE_DAYS
+) -> DataFrame:
+    nothing_planned = spark.createDataFrame(CALENDAR.arrow_schema.empty_table(), CALENDAR.spark_ddl)
+    return daily_demand(spark.createDataFrame(lines), nothing_planned, start, end, active_days)
+
+
 def demand(spark: SparkSession, lines: pa.Table, start: date, end: date, active_days: int = ACTIVE_DAYS) -> list[dict]:
-    cleaned = spark.createDataFrame(lines)
-    rows = daily_demand(cleaned, start, end, active_days).toArrow().to_pylist()
+    rows = demand_of(spark, lines, start, end, active_days).toArrow().to_pylist()
     return sorted(rows, key=lambda row: (row["day"], row["product_id"], row["location"]))
 
 
@@ -117,7 +143,7 @@ some_examples = settings(
 
 
 def test_the_table_keeps_the_contract(spark: SparkSession) -> None:
-    table = daily_demand(spark.createDataFrame(lines_of({})), FIRST, FIRST, ACTIVE_DAYS).toArrow()
+    table = demand_of(spark, lines_of({}), FIRST, FIRST).toArrow()
     assert table.schema.names == DAILY_DEMAND.names
     assert table.schema.types == DAILY_DEMAND.arrow_schema.types
 
@@ -141,12 +167,11 @@ def test_each_row_says_what_sql_says_of_its_own_window(spark: SparkSession, line
 @some_examples
 @given(lines=histories)
 def test_a_range_of_days_equals_its_days_one_by_one(spark: SparkSession, lines: pa.Table) -> None:
-    cleaned = spark.createDataFrame(lines)
     days = [day(number) for number in range(3, 10)]
-    one_by_one = daily_demand(cleaned, days[0], days[0], ACTIVE_DAYS)
+    one_by_one = demand_of(spark, lines, days[0], days[0])
     for single in days[1:]:
-        one_by_one = one_by_one.unionByName(daily_demand(cleaned, single, single, ACTIVE_DAYS))
-    at_once = daily_demand(cleaned, days[0], days[-1], ACTIVE_DAYS)
+        one_by_one = one_by_one.unionByName(demand_of(spark, lines, single, single))
+    at_once = demand_of(spark, lines, days[0], days[-1])
     order = ("day", "product_id", "location")
     assert at_once.orderBy(*order).toArrow() == one_by_one.orderBy(*order).toArrow()
 
@@ -225,6 +250,40 @@ def test_the_price_is_the_mean_of_the_prices_told_where_no_amount_is(spark: Spar
     assert demand(spark, lines, day(0), day(0))[0]["unit_price"] == Decimal("2.25")
 
 
-def test_a_promotion_is_unknown_on_a_day_without_a_sale(spark: SparkSession) -> None:
-    lines = lines_of({"is_promotion": True}, {"is_promotion": False})
-    assert [row["is_promotion"] for row in demand(spark, lines, day(0), day(1))] == [True, None]
+def test_an_amount_in_another_unit_does_not_make_the_price(spark: SparkSession) -> None:
+    lines = lines_of(
+        {"amount": Decimal(250), "unit_price": Decimal("2.5"), "is_amount_implausible": True},
+        {"amount": Decimal(3), "unit_price": Decimal(3)},
+    )
+    assert demand(spark, lines, day(0), day(0))[0]["unit_price"] == Decimal(3)
+
+
+def test_price_and_promotion_are_carried_with_the_day_that_told_them(spark: SparkSession) -> None:
+    lines = lines_of(
+        {"is_promotion": True, "unit_price": Decimal(2)},
+        {"is_promotion": False},
+        {"day": day(2), "quantity": Decimal(-1), "is_promotion": False, "unit_price": Decimal(9)},
+    )
+    rows = demand(spark, lines, day(0), day(2))
+    assert [(row["is_promotion"], row["is_promotion_as_of"]) for row in rows] == [(True, day(0))] * 3
+    assert [(row["unit_price"], row["unit_price_as_of"]) for row in rows] == [(2, day(0))] * 3
+
+
+def test_a_stockout_is_assumed_until_the_next_sale_or_stock_level(spark: SparkSession) -> None:
+    lines = lines_of(
+        {"stock_level": Decimal(0)},
+        {"day": day(2)},
+        {"day": day(4), "stock_level": Decimal(-1)},
+        {"day": day(6), "quantity": Decimal(-1), "stock_level": Decimal(1)},
+    )
+    rows = demand(spark, lines, day(0), day(7), active_days=9)
+    assert [row["is_stockout_assumed"] for row in rows] == [False, True, False, False, False, True, False, False]
+
+
+def test_a_closed_day_is_marked_and_still_has_its_rows(spark: SparkSession) -> None:
+    busy = [{"product_id": str(product)} for product in range(USUAL_LINES)]
+    rows = demand(spark, lines_of(*busy), day(0), day(1))
+    assert {(row["day"], row["is_open"], row["is_open_inferred"]) for row in rows} == {
+        (day(0), True, True),
+        (day(1), False, True),
+    }

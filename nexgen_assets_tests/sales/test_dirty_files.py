@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from nexgen_assets.sales.cleaning import cleaned, rejected
 from nexgen_assets.sales.csv_records import LONGEST_LINE, LandingFile, LandingFileError
 from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_file
-from nexgen_assets.tables import RAW_SALES
+from nexgen_assets.tables import PRODUCTS, RAW_SALES
 
 CALENDAR_START, LAST_DAY = date(2020, 1, 1), date(2024, 12, 31)
 USABLE = CALENDAR_START, LAST_DAY
@@ -261,8 +261,10 @@ def test_each_bad_line_is_rejected_in_these_words_and_no_good_one_is_lost(spark:
     keys = {shape: f"sales/{place}/{file.name}" for place, (shape, file) in enumerate(READ.items())}
     raw = spark.createDataFrame(pa.concat_tables(parse(keys[shape], file.content) for shape, file in READ.items()))
     # the same sale in several shapes is no duplicate here
-    kept = cleaned(raw, CALENDAR_START, "add").orderBy("file_key", "line_number").toArrow().to_pylist()
-    refused = rejected(raw, CALENDAR_START, "add").orderBy("file_key", "line_number").toArrow().to_pylist()
+    no_products = spark.createDataFrame(PRODUCTS.arrow_schema.empty_table(), PRODUCTS.spark_ddl)
+    lines = rejected(raw, no_products, CALENDAR_START, "add")
+    kept = cleaned(raw, lines).orderBy("file_key", "line_number").toArrow().to_pylist()
+    refused = lines.orderBy("file_key", "line_number").toArrow().to_pylist()
 
     for shape, file in READ.items():
         sold = [(row["line_number"], row["day"], row["quantity"]) for row in kept if row["file_key"] == keys[shape]]

@@ -160,6 +160,12 @@ def test_a_promotion_runs_everywhere_unless_a_share_is_told(is_promotion: str, s
     assert row["promotion_share"] == expected
 
 
+def test_opening_is_told_of_a_whole_location() -> None:
+    with pytest.raises(LandingFileError) as refusal:
+        events("2024-12-25,01,north,false", header="date,product_id,location,is_open")
+    assert "line 2: column 'is_open', value 'false': speaks of the whole location" in str(refusal.value)
+
+
 def test_a_plan_is_known_from_the_local_day_of_its_arrival_unless_told() -> None:
     late = LandingFile("calendar/x.csv", "1", datetime(2024, 3, 11, 1, tzinfo=ZoneInfo("Asia/Tokyo")))
     rows = events("2024-12-24,", "2024-12-25,2024-01-01", header="date,effective_date", file=late)

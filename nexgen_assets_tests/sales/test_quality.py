@@ -1,5 +1,6 @@
 """Warnings about a day: what is ordinary stays silent, what is not is told with its numbers."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from nexgen_assets.sales import quality
 from nexgen_assets.sales.quality import PriceJump
+from nexgen_assets.verdicts import Verdict
 
 DAY = date(2024, 5, 6)  # a Monday
 
@@ -73,6 +75,11 @@ def test_a_location_that_is_often_closed_on_that_weekday_is_not_missed() -> None
     assert quality.all_locations_report(DAY, {**weeks, DAY: {"north": 3}}).passed
 
 
+def test_a_location_that_the_calendar_calls_closed_is_not_missed() -> None:
+    weeks = {key: {"north": 5, "south": 2} for key in weeks_before(4)}
+    assert quality.all_locations_report(DAY, {**weeks, DAY: {"north": 3}}, closed={"south"}).passed
+
+
 def test_a_new_location_is_welcome() -> None:
     weeks = {key: {"north": 5} for key in weeks_before(4)}
     verdict = quality.all_locations_report(DAY, {**weeks, DAY: {"north": 3, "new": 1}})
@@ -119,12 +126,21 @@ def test_the_rules_that_refuse_most_come_first() -> None:
 def test_a_tenth_of_the_stock_may_be_unknown(unknown: int, passed: bool) -> None:
     verdict = quality.stock_is_known(DAY, {DAY: 100}, {DAY: unknown})
     assert verdict.passed is passed
-    assert f"unknown for {unknown} of 100" in verdict.reason
+    assert f"{unknown} of 100 products x locations" in verdict.reason
+
+
+@pytest.mark.parametrize("check", [quality.amounts_fit_prices, quality.few_near_duplicates])
+@pytest.mark.parametrize(("found", "passed"), [(0, True), (2, True), (3, False)])
+def test_a_hundredth_of_the_lines_may_be_suspicious(check: Callable[..., Verdict], found: int, passed: bool) -> None:
+    verdict = check(DAY, {DAY: 200}, {DAY: found})
+    assert verdict.passed is passed
+    assert f"{found} of 200" in verdict.reason
 
 
 def test_a_day_without_rows_has_no_share_to_complain_about() -> None:
     assert quality.few_rejected_lines(DAY, {}, {}, {}).passed
     assert quality.stock_is_known(DAY, {}, {}).passed
+    assert quality.amounts_fit_prices(DAY, {}, {}).passed
 
 
 # ---- freshness
