@@ -37,6 +37,9 @@ def rows(days: int, products: int, units: int) -> pa.Table:
         "revenue": Decimal(units),
         "sales_lines": 1,
         "days_since_sale": 0,
+        "is_open": True,
+        "is_open_inferred": True,
+        "is_stockout_assumed": False,
     }
     keys = [(FIRST_DAY + timedelta(days=d), f"{p:05d}") for d in range(days) for p in range(products)]
     empty = dict.fromkeys(DAILY_DEMAND.names) | {"location": "north"} | demand

@@ -28,7 +28,7 @@ from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.sales.csv_records import LandingFile, LandingFileError
 from nexgen_assets.sales.dialects import Dialect
-from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_file
+from nexgen_assets.sales.landing import Progress, SalesSurvey, sales_lines, survey_sales_file
 from nexgen_assets.sales.masterdata import UPLOADS, Upload, read_upload
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import INVENTORY_COUNTS, LANDING_FILES, RAW_SALES
@@ -42,6 +42,7 @@ _HASH_DIGITS = 32
 _IN_MEMORY_BYTES = 8_000_000
 _CHUNK_BYTES = 4_000_000
 _LARGE_FILE_BYTES = 50_000_000
+_LINES_PER_MESSAGE = 1_000_000
 
 Row = dict[str, Any]
 Tell = Callable[[str], None]
@@ -189,6 +190,18 @@ class LandingZone:
         if file.bytes >= _LARGE_FILE_BYTES or place == 1 or place % 500 == 0:
             self._tell(f"{place:,} of {of:,}: {file.key}, {file.bytes / 1e6:,.1f} MB")
 
+    def _tell_lines(self, what: str) -> Progress:
+        """A line of progress for each million lines of a file."""
+        millions = 0
+
+        def tell(lines: int) -> None:
+            nonlocal millions
+            if lines // _LINES_PER_MESSAGE > millions:
+                millions = lines // _LINES_PER_MESSAGE
+                self._tell(f"{what}: {lines:,} lines read")
+
+        return tell
+
     def _describe(self, file: FoundFile, rows: dict[tuple[str, str], Row], now: datetime) -> Row:
         """The manifest's row of a file's present content; a version that was there before is not read again."""
         with _content(self._store, file.key, file.etag) as (content, version):
@@ -220,7 +233,7 @@ class LandingZone:
         if found.kind != "sales":
             upload = _read_upload(self._access, found.kind, self._on_local_clock(file), found.etag)
             return {"lines": upload.lines.num_rows, "unknown_columns": upload.unknown_columns}
-        survey = survey_sales_file(content, file, self._usable(file))
+        survey = survey_sales_file(content, file, self._usable(file), self._tell_lines(file.key))
         told = {name: getattr(survey, name) for name in ("lines", "days", "file_day", "unknown_columns")}
         return told | asdict(survey.dialect)
 
@@ -244,7 +257,9 @@ class LandingZone:
                 self._tell(f"{place:,} of {len(files):,}: {row['file_key']}, {row['lines']:,} lines")
             file = _landed(row)
             with _content(self._store, file.key, row["etag"]) as (content, _):
-                yield from sales_lines(content, file, _survey(row), self._usable(file), (days.start, days.end))
+                wanted = days.start, days.end
+                tell = self._tell_lines(f"{file.key}, of {row['lines']:,}")
+                yield from sales_lines(content, file, _survey(row), self._usable(file), wanted, tell)
 
     def master_data(self, kind: str) -> pa.Table:
         """Every line of the current uploads of a kind of `UPLOADS`, in its table's columns, in order of arrival."""

@@ -19,15 +19,19 @@ from nexgen_assets.automation import look_at_landing_zone
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.landing_zone import LandingZone
+from nexgen_assets.launcher import HISTORY, INGEST, PlannedRun
+from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import S3Access, open_lake
 from nexgen_assets.resources.spark import stop_engine
+from nexgen_assets.sample_data.generator import generate_sample
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import CLEANED_FEATURES, CLEANED_SALES, DAILY_DEMAND, RAW_SALES, REJECTED_SALES
+from nexgen_assets.tables import CLEANED_FEATURES, CLEANED_SALES, DAILY_DEMAND, RAW_SALES, REJECTED_SALES, Table
 
 HEADER = "product_id,location,date_of_purchase,quantity,amount"
 FIRST = date(2024, 3, 1)
 LATER = datetime(2100, 1, 1, tzinfo=UTC)  # long after anything landed: it is quiet
 BUILT = (DAILY_DEMAND, CLEANED_FEATURES)
+TO_FEATURES = (RAW_SALES, REJECTED_SALES, CLEANED_SALES, *BUILT)
 
 Line = tuple[int, int, int]  # day, product, units
 
@@ -332,3 +336,47 @@ def restart(daemon: Daemon, stage: str) -> None:
         failed = [request for request in requests if not daemon.execute(request)]
     for request in failed:
         assert daemon.execute(request, is_retry=True)
+
+
+@pytest.mark.slow
+def test_a_year_in_one_run_is_one_commit_per_table_and_equals_its_days_one_by_one(
+    start: Callable[[str], Daemon], tmp_path: Path
+) -> None:
+    """16 products x locations, with bad lines, returns, overlapping files and promotions."""
+    year = DayRange(FIRST, day(364))
+    daemon = start("year")
+    generate_sample(tmp_path / "sample", last_day=year.end, days=len(year), products=8, locations=2)
+    zone = LandingZone(daemon.access, daemon.deployment)
+    for kind in ("sales", "calendar"):
+        for path in sorted((tmp_path / "sample" / kind).glob("*.csv")):
+            zone.put(kind, path)
+    jobs = build_defs(daemon.deployment).get_repository_def()
+    tables = DeltaTables(daemon.access)
+
+    def run(planned: PlannedRun) -> None:
+        job = jobs.get_job(planned.job)
+        assert job.execute_in_process(instance=daemon.instance, tags=planned.tags).success
+
+    def rows() -> dict[str, pa.Table]:
+        return {t.name: tables.read(t).sort_by([(column, "ascending") for column in t.grain]) for t in TO_FEATURES}
+
+    run(PlannedRun(INGEST))
+    run(PlannedRun(HISTORY, year))
+    at_once = rows()
+    assert {table.name: commits_of(tables, table) for table in TO_FEATURES} == dict.fromkeys(at_once, 1)
+    assert set(at_once["daily_demand"]["day"].to_pylist()) == set(year)
+    assert at_once["rejected_sales"].num_rows > 0
+
+    for single in year:
+        run(PlannedRun(HISTORY, DayRange(single, single)))
+
+    assert {table.name: commits_of(tables, table) for table in TO_FEATURES} == dict.fromkeys(at_once, 1 + len(year))
+    for name, expected in rows().items():
+        assert at_once[name].equals(expected), name
+
+
+def commits_of(tables: DeltaTables, table: Table) -> int:
+    """Commits that wrote rows."""
+    opened = tables.open(table)
+    assert opened
+    return sum(commit["operation"] == "WRITE" for commit in opened.history())

@@ -25,6 +25,8 @@ from nexgen_assets.tables import (
     SALES_FILE_REQUIRED,
 )
 
+Progress = Callable[[int], None]  # called now and then with the number of records read so far
+
 LINE_COLUMNS = (*SALES_FILE_COLUMNS, "line_id")
 DATE_COLUMN = "date_of_purchase"
 
@@ -51,7 +53,9 @@ class SalesSurvey:
     dialect: Dialect
 
 
-def survey_sales_file(stream: BinaryIO, file: LandingFile, usable: tuple[date, date]) -> SalesSurvey:
+def survey_sales_file(
+    stream: BinaryIO, file: LandingFile, usable: tuple[date, date], tell: Progress | None = None
+) -> SalesSurvey:
     """Look at every line of a sales file, keeping none.
 
     `usable` are the calendar's first day and the last complete day at the file's first arrival: later dates are in the
@@ -62,7 +66,7 @@ def survey_sales_file(stream: BinaryIO, file: LandingFile, usable: tuple[date, d
     dates, numbers = DateEvidence(file.key, DATE_COLUMN), NumberEvidence(file.key)
     lines, has_lines_without_fields = 0, False
     with _open_sales(stream, file) as (header, records):
-        for block in _blocks(records):
+        for block in _blocks(records, tell):
             whole = [record for record in block if record.fields]
             lines += len(block)
             has_lines_without_fields |= len(whole) < len(block)
@@ -79,12 +83,13 @@ def survey_sales_file(stream: BinaryIO, file: LandingFile, usable: tuple[date, d
     return SalesSurvey(lines, sorted(days), file_day, header.unknown_columns, dialect)
 
 
-def sales_lines(
+def sales_lines(  # noqa: PLR0917
     stream: BinaryIO,
     file: LandingFile,
     survey: SalesSurvey,
     usable: tuple[date, date],
     days: tuple[date, date] | None = None,
+    tell: Progress | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Rows of RAW_SALES, one per record, a bad one with its `parse_error`; only those of first..last of `days` if told.
 
@@ -92,7 +97,7 @@ def sales_lines(
     """
     with _open_sales(stream, file) as (header, records):
         book = _Book(file, header, survey, usable)
-        tables = (table for block in _blocks(records) if (table := book.table(block, days)).num_rows)
+        tables = (table for block in _blocks(records, tell) if (table := book.table(block, days)).num_rows)
         while blocks := list(islice(tables, _BATCH_BLOCKS)):
             yield from pa.concat_tables(blocks).combine_chunks().to_batches()
 
@@ -193,6 +198,10 @@ def _date_reader(usable: tuple[date, date], dialect: Dialect) -> Callable[[str],
     return usable_date
 
 
-def _blocks(records: Iterator[Record]) -> Iterator[list[Record]]:
+def _blocks(records: Iterator[Record], tell: Progress | None) -> Iterator[list[Record]]:
+    done = 0
     while block := list(islice(records, _BLOCK_RECORDS)):
         yield block
+        done += len(block)
+        if tell:
+            tell(done)
