@@ -1,4 +1,4 @@
-"""Jobs, schedules and the sensor of the landing zone: what runs together, and when.
+"""Jobs, schedules and sensors: what runs together, and when.
 
 Whoever starts runs of the spine asks `backlog.py` what is needed; nothing here decides it anew.
 """
@@ -27,6 +27,7 @@ from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.settings import Settings
 
 SENSOR_SECONDS = 30
+CONDITION_SECONDS = 300
 # `dagster.yaml` lets one run with this tag run at a time, in the order of their requests
 ONE_AT_A_TIME = {"nexgen/spine": "days"}
 # finished; every other status of a run means that it may still read and write
@@ -114,17 +115,18 @@ def schedules(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg
     def weekly_training(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return training_run(settings.last_complete_day(context.scheduled_execution_time)).request()
 
-    @dg.schedule(
-        cron_schedule="30 4 * * 0",
-        execution_timezone=settings.timezone,
-        job_name=HOUSEKEEPING,
-        default_status=status,
+    return [nightly_ingest, daily_orders, weekly_training]
+
+
+def housekeeping_sensor(settings: Settings) -> dg.AutomationConditionSensorDefinition:
+    """Evaluates the automation conditions of the assets off the spine; the spine itself has one launcher."""
+    return dg.AutomationConditionSensorDefinition(
+        "housekeeping_conditions",
+        target=dg.AssetSelection.groups(HOUSEKEEPING),
+        minimum_interval_seconds=CONDITION_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules == "on" else dg.DefaultSensorStatus.STOPPED,
         description="Sunday 04:30: remove files and records of runs that are past their retention.",
     )
-    def weekly_housekeeping(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:  # noqa: ARG001
-        return dg.RunRequest(job_name=HOUSEKEEPING)
-
-    return [nightly_ingest, daily_orders, weekly_training, weekly_housekeeping]
 
 
 def landing_sensor(settings: Settings, known_jobs: list[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:

@@ -12,7 +12,7 @@ from nexgen_assets.assets.housekeeping import housekeeping_assets
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
-from nexgen_assets.automation import jobs, landing_sensor, schedules
+from nexgen_assets.automation import housekeeping_sensor, jobs, landing_sensor, schedules
 from nexgen_assets.checks import freshness_checks, freshness_job, freshness_schedule, quality_checks
 from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.models import ModelIOManager
@@ -56,7 +56,7 @@ def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -
         asset_checks=[*quality_checks(), *freshness_checks(settings)],
         jobs=[*known_jobs, freshness_job()],
         schedules=[*schedules(settings, days), freshness_schedule(settings)],
-        sensors=[landing_sensor(settings, known_jobs)],
+        sensors=[landing_sensor(settings, known_jobs), housekeeping_sensor(settings)],
         resources={**build_resources(settings), **(overrides or {})},
         # one process for all steps of a run: a process per step would cost three seconds of imports each
         executor=dg.in_process_executor,

@@ -65,6 +65,8 @@ class Table:
     """One table: its grain (the columns that identify a row) and its columns, `day` first where it is daily.
 
     `conservation` and `same_series_as` (a day holds exactly that table's products x locations) tie it to others.
+    `made_from` are the tables it is computed from: a column comes from theirs of the same name, `lineage` says where
+    others come from, as `table.column`. A column without either is made here.
     `figures` are what the catalog plots per day: name -> SQL over the day's rows, cheap enough for every write.
     """
 
@@ -75,6 +77,8 @@ class Table:
     is_daily: bool = True
     conservation: Conservation | None = None
     same_series_as: str | None = None
+    made_from: tuple[str, ...] = ()
+    lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     figures: Mapping[str, str] = field(default_factory=dict)
     by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
 
@@ -91,6 +95,12 @@ class Table:
     @property
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    def sources_of(self, name: str, tables: Mapping[str, "Table"]) -> list[tuple[str, str]]:
+        """The (table, column) pairs that the column `name` is computed from; `tables` holds those of `made_from`."""
+        if name in self.lineage:
+            return [(source, column) for source, column in (told.split(".") for told in self.lineage[name])]
+        return [(source, name) for source in self.made_from if name in tables[source].by_name]
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -243,6 +253,13 @@ CLEANED_SALES = Table(
         "near_duplicate_lines": 'count(*) FILTER (WHERE "is_near_duplicate")',
         "implausible_amounts": 'count(*) FILTER (WHERE "is_amount_implausible")',
     },
+    made_from=("raw_sales",),
+    lineage={
+        **{renamed: (f"raw_sales.{name}",) for name, renamed in SALES_FILE_RENAMED.items()},
+        "is_return": ("raw_sales.quantity",),
+        "is_near_duplicate": tuple(f"raw_sales.{name}" for name in ("file_key", "customer_id", "quantity", "amount")),
+        "is_amount_implausible": ("raw_sales.amount", "raw_sales.quantity", "raw_sales.unit_price"),
+    },
 )
 
 REJECTED_SALES = Table(
@@ -262,6 +279,11 @@ REJECTED_SALES = Table(
     figures={
         "refused_lines": 'count(*) FILTER (WHERE NOT "is_duplicate")',
         "duplicate_lines": 'count(*) FILTER (WHERE "is_duplicate")',
+    },
+    made_from=("raw_sales",),
+    lineage={
+        name: (*(f"raw_sales.{column}" for column in SALES_FILE_COLUMNS), "products.quantity_step")
+        for name in ("rule", "column_name", "value", "reason", "is_duplicate")
     },
 )
 
@@ -325,6 +347,22 @@ DAILY_DEMAND = Table(
         "revenue": 'sum("revenue")',
         "stockout_share": 'avg(CASE WHEN "is_stockout" THEN 1.0 ELSE 0.0 END)',
         "closed_share": 'avg(CASE WHEN "is_open" THEN 0.0 ELSE 1.0 END)',
+    },
+    made_from=("cleaned_sales",),
+    lineage={
+        "demand_units": ("cleaned_sales.quantity", "cleaned_sales.is_return"),
+        "returned_units": ("cleaned_sales.quantity", "cleaned_sales.is_return"),
+        "revenue": ("cleaned_sales.amount",),
+        "sales_lines": ("cleaned_sales.line_number", "cleaned_sales.is_return"),
+        "unit_price": tuple(f"cleaned_sales.{name}" for name in ("amount", "quantity", "unit_price")),
+        "unit_price_as_of": ("cleaned_sales.day",),
+        "is_promotion_as_of": ("cleaned_sales.day",),
+        "is_open": ("calendar.is_open", "cleaned_sales.line_number"),
+        "is_open_inferred": ("calendar.is_open",),
+        "days_since_sale": ("cleaned_sales.day",),
+        "stock_level_as_of": ("cleaned_sales.day",),
+        "is_stockout": ("cleaned_sales.stock_level",),
+        "is_stockout_assumed": ("cleaned_sales.stock_level",),
     },
 )
 
@@ -419,6 +457,23 @@ CLEANED_FEATURES = Table(
         ),
     ),
     same_series_as="daily_demand",
+    made_from=("daily_demand",),
+    lineage={
+        **{f"demand_lag_{k}": ("daily_demand.demand_units",) for k in WEEKDAY_LAGS},
+        **{f"weekday_mean_{k}": ("daily_demand.demand_units",) for k in WEEKDAY_LAGS},
+        **{f"demand_mean_{w}": ("daily_demand.demand_units",) for w in DEMAND_WINDOWS},
+        **{
+            f"{name}_{w}": ("daily_demand.demand_units",)
+            for name in ("demand_sd", "zero_share")
+            for w in SPREAD_WINDOWS
+        },
+        "demand_mean_next_28_last_year": ("daily_demand.demand_units",),
+        "age_days": ("daily_demand.demand_units",),
+        "price_ratio_91": ("daily_demand.unit_price", "daily_demand.demand_units"),
+        "promotion_share_28": ("daily_demand.is_promotion", "daily_demand.is_promotion_as_of"),
+        "stockout_share_28": ("daily_demand.is_stockout",),
+        "category_mean_28": ("daily_demand.category", "daily_demand.demand_units"),
+    },
 )
 
 # identity of a line of an upload
@@ -544,6 +599,13 @@ INVENTORY_COUNTS = Table(
     is_daily=False,
 )
 
+_LEAD_TIME_SOURCES = (
+    "inventory_counts.lead_time_days",
+    "item_locations.lead_time_days",
+    "suppliers.lead_time_days",
+    "daily_demand.lead_time_days",
+    "daily_demand.supplier_delay_days",
+)
 INVENTORY_POSITIONS = Table(
     "inventory_positions",
     "One row per product x location: stock, what is on order, and the terms of its supply at the close of the day.",
@@ -595,6 +657,25 @@ INVENTORY_POSITIONS = Table(
     ),
     same_series_as="daily_demand",
     figures={"unknown_stock_share": 'avg(CASE WHEN "on_hand" IS NULL THEN 1.0 ELSE 0.0 END)'},
+    made_from=("daily_demand", "inventory_counts"),
+    lineage={
+        "on_hand": ("inventory_counts.on_hand", "daily_demand.stock_level", "daily_demand.demand_units"),
+        "on_hand_as_of": ("inventory_counts.count_date", "daily_demand.stock_level_as_of"),
+        "is_on_hand_estimated": ("inventory_counts.count_date", "daily_demand.stock_level_as_of"),
+        "inventory_source": ("inventory_counts.source", "daily_demand.stock_level"),
+        **dict.fromkeys(("lead_time_days", "is_default_lead_time"), _LEAD_TIME_SOURCES),
+        **{
+            name: (f"inventory_counts.{term}", f"products.{term}")
+            for term, names in {
+                "pack_size": ("pack_size", "is_default_pack_size"),
+                "min_order_quantity": ("min_order_quantity", "is_default_min_order_quantity"),
+            }.items()
+            for name in names
+        },
+        "unit_cost": ("inventory_counts.unit_cost", "products.unit_cost", "daily_demand.unit_price"),
+        "is_default_unit_cost": ("inventory_counts.unit_cost", "products.unit_cost"),
+        "shelf_life_days": ("products.shelf_life_days", "daily_demand.shelf_life_days"),
+    },
 )
 
 FORECASTS = Table(
@@ -623,8 +704,28 @@ FORECASTS = Table(
     ),
     same_series_as="daily_demand",
     figures={"expected_units": 'sum("mean")'},
+    made_from=("cleaned_features",),
+    lineage={
+        "target_date": ("cleaned_features.day",),
+        **dict.fromkeys(
+            ("mean", *QUANTILES),
+            (
+                *(f"cleaned_features.{c.name}" for c in CLEANED_FEATURES.columns if c.type == REAL32),
+                "cleaned_features.category",
+                "calendar.promotion_share",
+            ),
+        ),
+    },
 )
 
+_DEMAND_OF_ORDERS = ("forecasts.mean", "inventory_positions.lead_time_days")
+_POSITION_OF_ORDERS = ("inventory_positions.on_hand", "inventory_positions.on_order_units")
+_UNITS_OF_ORDERS = (
+    *_DEMAND_OF_ORDERS,
+    *_POSITION_OF_ORDERS,
+    "inventory_positions.min_order_quantity",
+    "inventory_positions.pack_size",
+)
 REORDER_RECOMMENDATIONS = Table(
     "reorder_recommendations",
     "One row per product x location to decide on, with every number its order quantity comes from.",
@@ -747,6 +848,25 @@ REORDER_RECOMMENDATIONS = Table(
     ),
     same_series_as="daily_demand",
     figures={"order_units": 'sum("order_units")', "order_value": 'sum("order_value")'},
+    made_from=("inventory_positions", "cleaned_features", "forecasts"),
+    lineage={
+        "order_date": ("inventory_positions.day",),
+        "next_order_date": ("inventory_positions.day",),
+        **dict.fromkeys(
+            ("receipt_date", "protection_interval_days", "is_beyond_horizon"), ("inventory_positions.lead_time_days",)
+        ),
+        **dict.fromkeys(("expected_demand", "order_up_to_level", "safety_stock"), _DEMAND_OF_ORDERS),
+        "inventory_position": _POSITION_OF_ORDERS,
+        **dict.fromkeys(
+            ("net_requirement", "stockout_probability", "expected_lost_units", "days_of_cover"),
+            (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS),
+        ),
+        **dict.fromkeys(("moq_units", "pack_units", "order_units", "explanation"), _UNITS_OF_ORDERS),
+        "order_value": (*_UNITS_OF_ORDERS, "inventory_positions.unit_cost"),
+        "money_at_risk": (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS, "cleaned_features.unit_price"),
+        "assumptions": tuple(f"inventory_positions.{n}" for n in INVENTORY_POSITIONS.names if n.startswith("is_")),
+        "revision": (*_UNITS_OF_ORDERS, "forecasts.model_version"),
+    },
 )
 
 LANDING_FILES = Table(

@@ -19,6 +19,7 @@ from nexgen_assets.automation import SPINE_TO_FEATURES, SPINE_TO_ORDERS
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.event_storage import BatchedSqliteEventLogStorage
 from nexgen_assets.settings import Settings
+from nexgen_assets.tables import TABLES, Table
 
 CHECKOUT = Path(__file__).parent.parent
 SNAPSHOT = Path(__file__).with_name("graph.json")
@@ -316,3 +317,27 @@ def test_the_weekly_training_sees_sales_up_to_yesterday(
 def test_the_setting_decides_whether_schedules_start_switched_on(setting: str, status: str) -> None:
     schedules = build_defs(Settings(schedules=setting)).get_repository_def().schedule_defs  # pyright: ignore[reportArgumentType]
     assert {schedule.default_status.value for schedule in schedules} == {status}
+
+
+# what is decided here, or told by a setting, a clock or a model, and by no column
+MADE_HERE = {
+    "forecasts": {"horizon", "model_version"},
+    "reorder_recommendations": {"review_period_days", "service_level", "policy_version"},
+}
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES.values() if table.made_from], ids=lambda table: table.name)
+def test_every_column_says_which_columns_it_comes_from(table: Table) -> None:
+    sources = {name: table.sources_of(name, TABLES) for name in table.names}
+    assert {name for name, found in sources.items() if not found} == MADE_HERE.get(table.name, set())
+    assert [
+        (source, name) for found in sources.values() for source, name in found if name not in TABLES[source].names
+    ] == []
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES.values() if table.made_from], ids=lambda table: table.name)
+def test_columns_come_from_tables_that_the_asset_depends_on(table: Table) -> None:
+    graph = build_defs(Settings()).resolve_asset_graph()
+    read = {key.to_user_string() for key in graph.get(dg.AssetKey(table.name)).parent_keys}
+    sources = {source for name in table.names for source, _ in table.sources_of(name, TABLES)}
+    assert sources <= read

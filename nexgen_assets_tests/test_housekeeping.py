@@ -99,3 +99,33 @@ def test_runs_past_their_retention_go(deployment: Settings, instance: dg.Dagster
     # each run prunes all before it but the last, which holds what was told last
     assert told == {"runs_removed": 1, "old_runs_needed": 1}
     assert instance.get_runs_count() == 2
+
+
+def test_housekeeping_is_due_once_after_each_sunday_morning() -> None:
+    defs = build_defs(Settings(timezone="Europe/Berlin"))
+    selection = dg.AssetSelection.groups("housekeeping")
+    saturday = datetime(2024, 5, 4, 12, tzinfo=UTC)
+    due_at = datetime(2024, 5, 5, 2, 30, tzinfo=UTC)  # 04:30 in Berlin
+    requested: list[int] = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor = None
+        for now in (
+            saturday,
+            due_at - timedelta(minutes=1),
+            due_at + timedelta(minutes=1),
+            due_at + timedelta(hours=1),
+        ):
+            result = dg.evaluate_automation_conditions(
+                defs, instance, asset_selection=selection, evaluation_time=now, cursor=cursor
+            )
+            cursor = result.cursor
+            requested.append(result.total_requested)
+    assert requested == [0, 0, 2, 0]
+
+
+def test_no_asset_of_the_spine_has_a_condition_of_its_own() -> None:
+    graph = build_defs(Settings()).resolve_asset_graph()
+    with_condition = {
+        key.to_user_string() for key in graph.materializable_asset_keys if graph.get(key).automation_condition
+    }
+    assert with_condition == {"maintained_tables", "pruned_runs"}

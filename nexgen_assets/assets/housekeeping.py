@@ -15,10 +15,13 @@ from nexgen_assets.settings import Settings
 from nexgen_assets.tables import TABLES
 
 GROUP = "housekeeping"
+SUNDAYS = "30 4 * * 0"
 
 
 def housekeeping_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    @dg.asset(group_name=GROUP, kinds=PYTHON_KINDS, owners=OWNERS, code_version="1")
+    sundays = dg.AutomationCondition.on_cron(SUNDAYS, settings.timezone)
+
+    @dg.asset(group_name=GROUP, kinds=PYTHON_KINDS, owners=OWNERS, code_version="1", automation_condition=sundays)
     def maintained_tables(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
         """All tables with small files merged, and without files that no version of the retention needs.
 
@@ -37,7 +40,9 @@ def housekeeping_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             done.append(upkeep)
         return dg.MaterializeResult(metadata=_told(done))
 
-    @dg.asset(group_name=GROUP, kinds={"python", "dagster"}, owners=OWNERS, code_version="1")
+    @dg.asset(
+        group_name=GROUP, kinds={"python", "dagster"}, owners=OWNERS, code_version="1", automation_condition=sundays
+    )
     def pruned_runs(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Dagster's records of runs, without those older than `NEXGEN_RUN_RETENTION_DAYS` that nothing needs.
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from nexgen_assets.io_managers.audit import rules_of
-from nexgen_assets.tables import Table, spark_type
+from nexgen_assets.tables import TABLES, Table, spark_type
 from nexgen_assets.verdicts import Verdict
 
 CHART_WIDTH = 20
@@ -23,6 +23,18 @@ def column_schema(table: Table) -> dg.TableSchema:
             for column in table.columns
         ],
         constraints=dg.TableConstraints(other=[f"one row per {' x '.join(table.grain)}"]),
+    )
+
+
+def column_lineage(table: Table) -> dg.TableColumnLineage:
+    """Which columns of which assets each column is computed from; those that are made here are left out."""
+    sources = {name: table.sources_of(name, TABLES) for name in table.names}
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(dg.AssetKey(source), column) for source, column in found]
+            for name, found in sources.items()
+            if found
+        }
     )
 
 

@@ -15,7 +15,7 @@ import dagster as dg
 import pyarrow as pa
 
 from nexgen_assets.io_managers.audit import ContractError
-from nexgen_assets.io_managers.catalog import column_schema, verdict_metadata
+from nexgen_assets.io_managers.catalog import column_lineage, column_schema, verdict_metadata
 from nexgen_assets.io_managers.delta_tables import DeltaTables, Published, TableReader
 from nexgen_assets.partitions import DayRange, key_range
 from nexgen_assets.resources.lake import LakeResource
@@ -139,7 +139,11 @@ def _record(context: dg.OutputContext, tables: DeltaTables, table: Table, publis
         metadata = {**shared, "dagster/row_count": rows, "dagster/partition_row_count": rows}
         metadata |= figures.get(day, {})
         if day == newest:
-            metadata |= {"dagster/column_schema": column_schema(table), "write_seconds": seconds}
+            metadata |= {
+                "dagster/column_schema": column_schema(table),
+                "dagster/column_lineage": column_lineage(table),
+                "write_seconds": seconds,
+            }
         step.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=day.isoformat())
 
 

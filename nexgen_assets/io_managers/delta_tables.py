@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
@@ -36,6 +36,7 @@ from nexgen_assets.verdicts import Verdict
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+ROWS_PER_WRITE = 1_000_000  # of an Arrow stream: about 700 MB of the widest table
 SPARK_WRITERS = 16  # a writer holds its rows until the end: many small ones hold fewer at a time
 
 
@@ -258,19 +259,32 @@ class DeltaTables:
     def _stage(self, table: Table, frame: Any, path: str) -> _Stage:
         uri = f"{self.access.table_uri(table.name)}/{path}"
         if isinstance(frame, (pa.Table, pa.RecordBatchReader)) or _is_pandas(frame):
-            write_deltalake(
-                uri,
-                _conform_arrow(table, frame),
-                partition_by=[DAY],
-                mode="error",
-                storage_options=self.access.storage_options,
-            )
+            self._write_in_pieces(uri, _conform_arrow(table, frame))
         else:
             # one file per day: with several, a year of small days is thousands of files to open
             _conform_spark(table, frame).repartition(SPARK_WRITERS, DAY).write.format("delta").partitionBy(DAY).mode(
                 "error"
             ).save(uri)
         return _Stage(uri, path, tuple(self._stage_adds(table, path)))
+
+    def _write_in_pieces(self, uri: str, rows: pa.RecordBatchReader) -> None:
+        """Write a partitioned table in commits of ROWS_PER_WRITE: the writer holds all that it has not committed."""
+        batches = iter(rows)
+        head = next(batches, None)
+
+        def piece() -> Iterator[pa.RecordBatch]:
+            nonlocal head
+            taken = 0
+            while head is not None and taken < ROWS_PER_WRITE:
+                taken += head.num_rows
+                yield head
+                head = next(batches, None)
+
+        mode: Literal["error", "append"] = "error"
+        while head is not None or mode == "error":
+            stream = pa.RecordBatchReader.from_batches(rows.schema, piece())
+            write_deltalake(uri, stream, partition_by=[DAY], mode=mode, storage_options=self.access.storage_options)
+            mode = "append"
 
     def _stage_adds(self, table: Table, path: str) -> Iterator[dict[str, Any]]:
         """The `add` actions of a stage's log, as the Delta protocol writes them: one JSON object per line."""

@@ -177,6 +177,9 @@ def test_the_newest_day_shows_the_columns_with_type_unit_and_constraints(
     run([source()], DayRange(day(0), day(2)))
     told = metadata_by_day(instance, "daily_demand")
     assert [key for key, values in told.items() if "dagster/column_schema" in values] == ["2024-01-03"]
+    lineage = told["2024-01-03"]["dagster/column_lineage"].deps_by_column
+    assert lineage["revenue"] == [dg.TableColumnDep(dg.AssetKey("cleaned_sales"), "amount")]
+    assert lineage["category"] == [dg.TableColumnDep(dg.AssetKey("cleaned_sales"), "category")]
     schema = told["2024-01-03"]["dagster/column_schema"]
     assert [column.name for column in schema.columns] == DAILY_DEMAND.names
     units = schema.columns[DAILY_DEMAND.names.index("demand_units")]

@@ -20,7 +20,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from nexgen_assets.io_managers import audit
+from nexgen_assets.io_managers import audit, delta_tables
 from nexgen_assets.io_managers.delta_tables import ContractError, DeltaTables
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.tables import DATE, DAY, FLAG, INSTANT, REAL32, TEXT, UNITS, WHOLE, Column, Table
@@ -192,6 +192,22 @@ def test_rows_may_come_as(form: Callable[[pa.Table], Any], tables: DeltaTables) 
     written = frame(sale(DAYS[0]), sale(DAYS[0], "02", is_promotion=True), sale(DAYS[1]))
     tables.replace_days(SALES, form(written), DAYS[0], DAYS[1], "one")
     assert rows_of(tables) == written.to_pylist()
+
+
+def test_a_stream_written_in_pieces_is_one_commit_of_the_table(
+    tables: DeltaTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta_tables, "ROWS_PER_WRITE", 2)
+    rows = [frame(sale(day, product)) for product in ("01", "02") for day in DAYS]
+    batches = (batch for part in rows for batch in part.to_batches())
+    published = tables.replace_days(
+        SALES, pa.RecordBatchReader.from_batches(rows[0].schema, batches), DAYS[0], DAYS[-1], "pieces"
+    )
+    assert published.rows_per_day == dict.fromkeys(DAYS, 2)
+    assert tables.row_count(SALES) == 8
+    opened = tables.open(SALES)
+    assert opened
+    assert [commit["operation"] for commit in opened.history()] == ["WRITE", "CREATE TABLE"]
 
 
 def test_a_reader_may_read_the_lake_while_it_is_written(tables: DeltaTables) -> None:
