@@ -1,6 +1,6 @@
 """What one large sales file costs: registered, then read into `raw_sales`; seconds and peak memory of each.
 
-    python benchmarks/large_file.py --lines 5000000
+    python benchmarks/large_file.py run --lines 5000000
 
 A file of so many lines over --days days is landed on an embedded S3 server of its own; each step is a process of its
 own, as under `nexgen up`, and its progress is shown. Peak memory is that of the process, without the S3 server.

@@ -161,21 +161,27 @@ def _rejects(tables: DeltaTables, day: date) -> Verdict:
 
 
 def _amounts(tables: DeltaTables, day: date) -> Verdict:
-    judged = _per_day(tables, CLEANED_SALES, "count(is_amount_implausible)", day, CHART_DAYS)
-    wrong = _per_day(tables, CLEANED_SALES, "count(*) FILTER (WHERE is_amount_implausible)", day, CHART_DAYS)
-    return quality.amounts_fit_prices(day, judged, wrong)
+    judged, wrong = "count(is_amount_implausible)", "count(*) FILTER (WHERE is_amount_implausible)"
+    return quality.amounts_fit_prices(day, *_whole_and_part(tables, CLEANED_SALES, judged, wrong, day))
 
 
 def _near_duplicates(tables: DeltaTables, day: date) -> Verdict:
-    lines = _per_day(tables, CLEANED_SALES, "count(*)", day, CHART_DAYS)
-    repeated = _per_day(tables, CLEANED_SALES, "count(*) FILTER (WHERE is_near_duplicate)", day, CHART_DAYS)
-    return quality.few_near_duplicates(day, lines, repeated)
+    repeated = "count(*) FILTER (WHERE is_near_duplicate)"
+    return quality.few_near_duplicates(day, *_whole_and_part(tables, CLEANED_SALES, "count(*)", repeated, day))
 
 
 def _stock(tables: DeltaTables, day: date) -> Verdict:
-    series = _per_day(tables, INVENTORY_POSITIONS, "count(*)", day, CHART_DAYS)
-    known = _per_day(tables, INVENTORY_POSITIONS, "count(on_hand)", day, CHART_DAYS)
-    return quality.stock_is_known(day, series, {of: n - known[of] for of, n in series.items()})
+    unknown = "count(*) - count(on_hand)"
+    return quality.stock_is_known(day, *_whole_and_part(tables, INVENTORY_POSITIONS, "count(*)", unknown, day))
+
+
+def _whole_and_part(
+    tables: DeltaTables, table: Table, whole: str, part: str, day: date
+) -> tuple[dict[date, int], dict[date, int]]:
+    """Two figures of each day that a chart shows."""
+    window = where(day - timedelta(days=CHART_DAYS), day)
+    rows = tables.query(table, f'SELECT "{DAY}", {whole} AS whole, {part} AS part FROM source{window} GROUP BY "{DAY}"')  # noqa: S608
+    return {row[DAY]: row["whole"] for row in rows}, {row[DAY]: row["part"] for row in rows}
 
 
 def _per_day(tables: DeltaTables, table: Table, figure: str, day: date, days_back: int) -> dict[date, Any]:

@@ -313,7 +313,7 @@ DAILY_DEMAND = Table(
         Column("unit_price", MONEY, "Average price of the latest day sold", "money per unit", minimum=0),
         Column("unit_price_as_of", DATE, "The day of that price"),
         Column("is_promotion", FLAG, "Whether any line of the latest day that tells it was sold on promotion"),
-        Column("is_promotion_as_of", DATE, "That day; the day itself if it was sold on promotion or told not to be"),
+        Column("is_promotion_as_of", DATE, "The day that told it"),
         Column("is_open", FLAG, "Whether the location was open", nullable=False),
         Column(
             "is_open_inferred",

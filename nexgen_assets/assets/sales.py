@@ -46,6 +46,7 @@ def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             "new_files": registration.new_files,
             "refused_files": len(registration.refused),
             "still_waiting": registration.still_waiting,
+            "changed_days": len(registration.changed_days),
         }
         context.add_output_metadata(told, output_name="result")
         return registration.manifest
@@ -100,7 +101,7 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
         """One row per valid sales line, typed and without the surplus of overlapping files."""
         from nexgen_assets.sales.cleaning import cleaned
 
-        return cleaned(raw_sales, rejected_sales)
+        return cleaned(raw_sales, rejected_sales, settings.overlapping_files)
 
     @table_asset(
         ins={"cleaned_sales": lookback("cleaned_sales", settings.active_days - 1)},

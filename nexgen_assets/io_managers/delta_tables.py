@@ -36,7 +36,7 @@ from nexgen_assets.verdicts import Verdict
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-ROWS_PER_WRITE = 1_000_000  # of an Arrow stream: about 700 MB of the widest table
+ROWS_PER_WRITE = 1_000_000  # of an Arrow stream: what the writer may hold in memory
 SPARK_WRITERS = 16  # a writer holds its rows until the end: many small ones hold fewer at a time
 
 

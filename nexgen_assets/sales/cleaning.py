@@ -127,7 +127,7 @@ def rejected(
     return lines.where(F.col("rule").isNotNull()).select(*REJECTED_SALES.names)
 
 
-def cleaned(raw: DataFrame, rejected: DataFrame) -> DataFrame:
+def cleaned(raw: DataFrame, rejected: DataFrame, overlapping_files: OverlappingFiles = "merge") -> DataFrame:
     """The lines of RAW_SALES that REJECTED_SALES of the same days does not name, as CLEANED_SALES.
 
     Lazy but for one small query, which finds the days that several files tell.
@@ -135,7 +135,7 @@ def cleaned(raw: DataFrame, rejected: DataFrame) -> DataFrame:
     # the small side first: the embedded engine keeps the left side of a join in memory
     refused = rejected.select(*_GRAIN, F.lit(True).alias("is_refused"))
     valid = _typed(refused.join(raw, _GRAIN, "right").where(F.col("is_refused").isNull()))
-    repeats = near_repeats(valid).select(*_GRAIN, F.lit(True).alias("is_repeat"))
+    repeats = near_repeats(valid, overlapping_files).select(*_GRAIN, F.lit(True).alias("is_repeat"))
     lines = repeats.join(valid, _GRAIN, "right")
     # many tills write -1 where they do not know the stock: that says nothing against the sale
     known_stock = F.when(F.col("typed_stock_level") >= 0, F.col("typed_stock_level"))

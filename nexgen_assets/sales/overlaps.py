@@ -34,12 +34,13 @@ def surplus(lines: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:
     return _repeats(lines, F.when(takes_part, identity).otherwise(_only_itself()))
 
 
-def near_repeats(lines: DataFrame) -> DataFrame:
+def near_repeats(lines: DataFrame, overlapping_files: OverlappingFiles) -> DataFrame:
     """The same for lines that tell another file's sale in other words: a product renamed, the weather added.
 
-    `lines` are those that are left after `surplus`.
+    `lines` are those that are left after `surplus`. With "add" no file tells another's sales.
     """
-    return _repeats(lines, F.when(_has_line_id(), _only_itself()).otherwise(_told(_CORE)))
+    takes_part = F.lit(overlapping_files == "merge") & ~_has_line_id()
+    return _repeats(lines, F.when(takes_part, _told(_CORE)).otherwise(_only_itself()))
 
 
 def _repeats(lines: DataFrame, identity: Column) -> DataFrame:

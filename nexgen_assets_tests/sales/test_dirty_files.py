@@ -263,7 +263,7 @@ def test_each_bad_line_is_rejected_in_these_words_and_no_good_one_is_lost(spark:
     # the same sale in several shapes is no duplicate here
     no_products = spark.createDataFrame(PRODUCTS.arrow_schema.empty_table(), PRODUCTS.spark_ddl)
     lines = rejected(raw, no_products, CALENDAR_START, "add")
-    kept = cleaned(raw, lines).orderBy("file_key", "line_number").toArrow().to_pylist()
+    kept = cleaned(raw, lines, "add").orderBy("file_key", "line_number").toArrow().to_pylist()
     refused = lines.orderBy("file_key", "line_number").toArrow().to_pylist()
 
     for shape, file in READ.items():

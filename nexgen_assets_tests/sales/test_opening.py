@@ -78,6 +78,12 @@ def test_a_location_closed_for_long_stays_closed_as_far_as_a_day_looks_back(spar
     assert [at for _, at, _ in closed(opening_of(spark, lines, plans(), 0, 9))] == [day(1), day(2), day(3)]
 
 
+def test_without_a_lookback_no_day_seems_closed(spark: SparkSession) -> None:
+    lines = spark.createDataFrame(sold(("S", 0, USUAL_LINES)), SALES)
+    no_plans = spark.createDataFrame(plans(), CALENDAR.spark_ddl)
+    assert closed(opening(lines, no_plans, day(0), day(2), 0).toArrow().to_pylist()) == []
+
+
 def test_the_calendar_goes_before_what_sales_suggest(spark: SparkSession) -> None:
     lines = sold(("S", 0, USUAL_LINES), ("S", 2, 1))
     told = plans({"start_date": day(1), "is_open": True}, {"start_date": day(2), "is_open": False})
