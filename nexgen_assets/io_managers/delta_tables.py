@@ -30,11 +30,11 @@ from nexgen_assets.io_managers.audit import (
     where,
 )
 from nexgen_assets.resources.lake import S3Access
-from nexgen_assets.tables import DAY, TABLES, Table, spark_type
+from nexgen_assets.tables import DAY, TABLES, TEXT, Table, spark_type
 from nexgen_assets.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 ROWS_PER_WRITE = 1_000_000  # of an Arrow stream: what the writer may hold in memory
 SPARK_WRITERS = 16  # a writer holds its rows until the end: many small ones hold fewer at a time
@@ -405,7 +405,15 @@ def _conform_spark(table: Table, frame: "DataFrame") -> "DataFrame":
     if sorted(found) != sorted(table.names):
         raise ContractError(_difference(table, list(found)))
     _require_types(table, found, {c.name: spark_type(c.type) for c in table.columns})
-    return frame.select(*table.names)
+    # Apache Spark writes text that came out of `mapInArrow` as "string collate UTF8_BINARY", which other readers of
+    # Delta tables refuse; the cast changes nothing else
+    return frame.select(
+        *(_plain_text(frame[c.name]).alias(c.name) if c.type == TEXT else c.name for c in table.columns)
+    )
+
+
+def _plain_text(column: "Column") -> "Column":
+    return column.cast("string")
 
 
 def _require_types(table: Table, found: dict[str, str], wanted: dict[str, str]) -> None:

@@ -97,3 +97,16 @@ def test_rows_outside_the_range_are_refused_whoever_writes(
         tables.replace_days(DAILY_DEMAND, foreign, DAYS[0], DAYS[1], "second")
 
     assert_all_read(tables, engines, demand(DAYS, "1"))
+
+
+@pytest.mark.parametrize("engine", ["sail", "jvm"])
+def test_rows_made_by_python_on_an_engine_all_read_alike(
+    tables: DeltaTables, engines: dict[str, SparkSession], engine: str
+) -> None:
+    rows = engines[engine].createDataFrame(demand(DAYS, "1.125"), DAILY_DEMAND.spark_ddl)
+
+    tables.replace_days(
+        DAILY_DEMAND, rows.mapInArrow(lambda batches: batches, DAILY_DEMAND.spark_ddl), DAYS[0], DAYS[-1], "first"
+    )
+
+    assert_all_read(tables, engines, demand(DAYS, "1.125"))
