@@ -4,8 +4,8 @@
     python benchmarks/history.py day --home /tmp/one --home /tmp/three --repeats 5
 
 10,000 series (2,000 products x 5 locations), each selling on half of its days: about 1.8 million lines a year, landed
-as one CSV a month. `SPARK_REMOTE=local[*]` measures Apache Spark on the JVM. Peak memory is that of the process with the
-embedded engine in it, without the S3 server; the JVM is a process of its own, whose peak is in `/proc/PID/status`.
+as one CSV a month. `SPARK_REMOTE=local[*]` measures Apache Spark on the JVM. Peak memory is that of the process with
+the embedded engine in it, without the S3 server; the JVM is a process of its own (its peak: `/proc/PID/status`).
 """
 
 import os
