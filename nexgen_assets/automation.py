@@ -65,7 +65,7 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             HOUSEKEEPING,
             dg.AssetSelection.groups(HOUSEKEEPING),
-            description="Remove files and records of runs that are past their retention; no row changes.",
+            description="Remove files and runs past their retention; `housekeeping_conditions` asks for it weekly.",
         ),
     ]
 
@@ -125,7 +125,7 @@ def housekeeping_sensor(settings: Settings) -> dg.AutomationConditionSensorDefin
         target=dg.AssetSelection.groups(HOUSEKEEPING),
         minimum_interval_seconds=CONDITION_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules == "on" else dg.DefaultSensorStatus.STOPPED,
-        description="Sunday 04:30: remove files and records of runs that are past their retention.",
+        description="Looks every few minutes; due on Sundays at 04:30: remove files and runs past their retention.",
     )
 
 

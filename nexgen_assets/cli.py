@@ -114,6 +114,39 @@ def up(
 
 
 @app.command()
+def backtest(  # noqa: PLR0917  (a command has as many options as it has)
+    panel: Annotated[Path, typer.Argument(help="Parquet file: product_id, location, date, quantity", exists=True)],
+    origins: Annotated[str, typer.Option(help="Last days of known sales: 2026-01-04,2026-02-01")],
+    out: Annotated[Path, typer.Option(help="Parquet file of the forecasts", dir_okay=False)],
+    horizon: Annotated[int, typer.Option(min=1, max=28, help="Days to forecast")] = 28,
+    known: Annotated[str, typer.Option(help="Columns known ahead, separated by commas")] = "",
+    static: Annotated[str, typer.Option(help="Columns that never change for a series, the main category first")] = "",
+    stockout: Annotated[str | None, typer.Option(help="Column above 0 on days whose sales were cut short")] = None,
+    intervals: Annotated[str, typer.Option(help="Lengths in days of summed demand: 7,14")] = "",
+) -> None:
+    """Forecast a panel of daily sales from past days, as the assets would have."""
+    from nexgen_assets.commands.backtest import run_backtest
+    from nexgen_assets.forecasting.backtest import BacktestError
+    from nexgen_assets.forecasting.panel import PanelColumns, PanelError
+    from nexgen_assets.forecasting.training import TrainingError
+
+    columns = PanelColumns(_names(known), _names(static), stockout)
+    days = [day for text in _names(origins) if (day := _day(text, "--origins"))]
+    try:
+        lengths = [int(text) for text in _names(intervals)]
+    except ValueError:
+        raise typer.BadParameter(f"{intervals!r} is not a list such as 7,14", param_hint="--intervals") from None
+    try:
+        run_backtest(panel, columns, days, horizon, lengths, out, load_settings(), console)
+    except (PanelError, BacktestError, TrainingError) as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@app.command()
 def doctor() -> None:
     """Check settings, S3, Spark, Java (if asked for) and Dagster; say what to do about each failure."""
     from nexgen_assets.commands.doctor import examine

@@ -386,7 +386,6 @@ CLEANED_FEATURES = Table(
                 REAL32,
                 f"Units sold {k} days before this day" if k else "Units sold on this day",
                 "units",
-                nullable=False,
                 minimum=0,
             )
             for k in WEEKDAY_LAGS
@@ -395,9 +394,8 @@ CLEANED_FEATURES = Table(
             Column(
                 f"demand_mean_{w}",
                 REAL32,
-                f"Mean units a day over the last {w} days",
+                f"Mean units a day over the days known of the last {w}, from the first sale on",
                 "units per day",
-                nullable=False,
                 minimum=0,
             )
             for w in DEMAND_WINDOWS
@@ -406,24 +404,27 @@ CLEANED_FEATURES = Table(
             Column(
                 f"demand_sd_{w}",
                 REAL32,
-                f"Standard deviation of daily units over the last {w} days",
+                f"Standard deviation of daily units over the days known of the last {w}, from the first sale on",
                 "units per day",
-                nullable=False,
                 minimum=0,
             )
             for w in SPREAD_WINDOWS
         ),
         *(
-            Column(f"zero_share_{w}", REAL32, f"Share of the last {w} days without a sale", nullable=False, minimum=0)
+            Column(
+                f"zero_share_{w}",
+                REAL32,
+                f"Share of days without a sale among those known of the last {w}, from the first sale on",
+                minimum=0,
+            )
             for w in SPREAD_WINDOWS
         ),
         *(
             Column(
                 f"weekday_mean_{k}",
                 REAL32,
-                f"Mean units over 8 weeks on the weekday of {k} days before this day",
+                f"Mean units over 8 weeks, from the first sale on, on the weekday of {k} days before this day",
                 "units per day",
-                nullable=False,
                 minimum=0,
             )
             for k in WEEKDAY_LAGS

@@ -29,7 +29,7 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         group_name=GROUP,
         kinds={"xgboost", "s3"},
         owners=OWNERS,
-        code_version="1",
+        code_version="2",
     )
     def trained_model(
         context: dg.AssetExecutionContext, config: TrainingConfig, lake: LakeResource, spark: SparkResource

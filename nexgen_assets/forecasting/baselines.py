@@ -17,14 +17,21 @@ Floats = NDArray[np.float64]
 
 
 def seasonal_naive(features: pa.Table) -> Floats:
-    """The last seven days repeated: means [rows, HORIZON_DAYS]."""
+    """The last seven days repeated, for a day of unknown demand the usual one: means [rows, HORIZON_DAYS]."""
     lag = (-np.arange(1, HORIZON_DAYS + 1)) % len(WEEKDAY_LAGS)
-    return np.stack([_column(features, f"demand_lag_{k}") for k in WEEKDAY_LAGS], axis=1)[:, lag]
+    last_week = np.stack([_column(features, f"demand_lag_{k}") for k in WEEKDAY_LAGS], axis=1)
+    return np.where(np.isnan(last_week), _usual(features)[:, None], last_week)[:, lag]
 
 
 def moving_average_28(features: pa.Table) -> Floats:
     """The mean of the last 28 days on every day: means [rows, HORIZON_DAYS]."""
-    return np.repeat(_column(features, "demand_mean_28")[:, None], HORIZON_DAYS, axis=1)
+    return np.repeat(_usual(features)[:, None], HORIZON_DAYS, axis=1)
+
+
+def _usual(features: pa.Table) -> Floats:
+    """The mean of the last 28 days; where nothing is known of them, of the last year, then 0."""
+    recent, year = _column(features, "demand_mean_28"), _column(features, "demand_mean_364")
+    return np.nan_to_num(np.where(np.isnan(recent), year, recent))
 
 
 def seasonal_naive_forecast(features: pa.Table) -> pa.Table:
@@ -34,7 +41,7 @@ def seasonal_naive_forecast(features: pa.Table) -> pa.Table:
     where the spread is below a Poisson's; Syntetos & Boylan, Int. J. Forecasting 21, 2005).
     """
     means = seasonal_naive(features)
-    variance = _column(features, "demand_sd_28")[:, None] ** 2
+    variance = np.nan_to_num(_column(features, "demand_sd_28"))[:, None] ** 2
     quantiles = {name: _quantile(level, means, variance) for name, level in QUANTILES.items()}
     return forecast_rows(features, means, quantiles, SEASONAL_NAIVE)
 
@@ -52,7 +59,7 @@ def naive_interval_demand(features: pa.Table, lengths: NDArray[np.int64]) -> Int
     within = np.minimum(lengths, means.shape[1])
     mean = np.cumsum(means, axis=1)[np.arange(len(means)), within - 1]
     mean = mean + (lengths - within) * means[:, -len(WEEKDAY_LAGS) :].mean(axis=1)
-    variance = lengths * _column(features, "demand_sd_28") ** 2
+    variance = lengths * np.nan_to_num(_column(features, "demand_sd_28")) ** 2
     knots = np.stack([_quantile(level, mean, variance) for level in LEVELS], axis=1)
     return IntervalDemand(mean, lengths > means.shape[1], knots)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,13 +24,14 @@ Real32 = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
 LEVEL_FLOOR = 1 / 91  # units a day: one sale in the activity window
-PROMOTION_HISTORY_DAYS = 28
+COVARIATE_HISTORY_DAYS = 28
+KNOWN_DAYS = COVARIATE_HISTORY_DAYS + HORIZON_DAYS
 HOLIDAY_REACH_DAYS = 14
 UNKNOWN = -1
 EPOCH = date(1970, 1, 1)
 
 CALENDAR_FEATURES = ("weekday", "day_of_month", "is_holiday", "days_to_holiday", "days_from_holiday")
-PLANNED_FEATURES = ("planned_promotion", "planned_promotion_change", "promotion_change")
+PLANNED_PROMOTION = "planned_promotion"
 OWN_FEATURES = (
     "log_level",
     *(f"relative_mean_{w}" for w in DEMAND_WINDOWS),
@@ -48,12 +49,39 @@ OWN_FEATURES = (
     "category_code",
 )
 WEEKDAY_FEATURES = ("relative_weekday_mean", "relative_weekday_last")
-FEATURE_NAMES = ("horizon", *OWN_FEATURES, *WEEKDAY_FEATURES, *CALENDAR_FEATURES, *PLANNED_FEATURES)
+
+
+class Covariates(Protocol):
+    """What is known of a series beside its demand: facts of the days ahead, and facts that never change."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def static_names(self) -> tuple[str, ...]: ...
+
+    def around(self, product: pa.ChunkedArray, location: pa.ChunkedArray, origin: Whole) -> Real32:
+        """Values [names, rows, KNOWN_DAYS] of the days from 27 before to 28 after each origin, as known at it.
+
+        `origin` is in days since 1970; not a number stands for unknown.
+        """
+        ...
+
+    def static(self, product: pa.ChunkedArray, location: pa.ChunkedArray) -> Real32:
+        """Values [rows, static_names]."""
+        ...
+
+
+def feature_names(covariates: Covariates) -> tuple[str, ...]:
+    """The columns of the design matrix, in order."""
+    known = [column for name in covariates.names for column in (name, f"{name}_change")]
+    fixed = ("horizon", *OWN_FEATURES, *WEEKDAY_FEATURES, *CALENDAR_FEATURES)
+    return (*fixed, *known, *covariates.static_names)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Rows of series x origin x horizon: `matrix` [rows, FEATURE_NAMES], `level` [rows] in units a day."""
+    """Rows of series x origin x horizon: `matrix` [rows, feature_names], `level` [rows] in units a day."""
 
     matrix: Real32
     level: Real32
@@ -61,8 +89,10 @@ class Frame:
 
 def level_of(features: pa.Table) -> Real32:
     """A series' recent level at each origin, in units a day: the unit in which the model thinks."""
-    blend = 0.5 * _column(features, "demand_mean_28") + 0.5 * _column(features, "demand_mean_91")
-    return np.maximum(blend, LEVEL_FLOOR).astype(np.float32)
+    year, season, month = (_column(features, f"demand_mean_{days}") for days in (364, 91, 28))
+    season = np.where(np.isnan(season), year, season)
+    month = np.where(np.isnan(month), season, month)
+    return np.fmax(0.5 * month + 0.5 * season, LEVEL_FLOOR).astype(np.float32)
 
 
 def all_horizons(origins: int, horizon_days: int = HORIZON_DAYS) -> tuple[Whole, Whole]:
@@ -77,6 +107,9 @@ class PlannedPromotions:
     An empty product or location means every one. Where plans overlap, the largest share counts.
     """
 
+    names = (PLANNED_PROMOTION,)
+    static_names = ()
+
     def __init__(self, calendar: pa.Table) -> None:
         names = ("start_date", "end_date", "effective_date")
         self._start, self._end, self._effective = (_day_numbers(calendar.column(name)) for name in names)
@@ -88,22 +121,23 @@ class PlannedPromotions:
         return cls(CALENDAR.arrow_schema.empty_table())
 
     def around(self, product: pa.ChunkedArray, location: pa.ChunkedArray, origin: Whole) -> Real32:
-        """Planned share [rows, 28 + HORIZON_DAYS] of the days from 27 before to 28 after each origin, as known at it.
-
-        `origin` is in days since 1970.
-        """
-        days = PROMOTION_HISTORY_DAYS + HORIZON_DAYS
+        """Planned shares [1, rows, KNOWN_DAYS], as in `Covariates`."""
+        days = KNOWN_DAYS
         shares = np.zeros((len(origin), days), dtype=np.float32)
         for day in np.unique(origin):
             rows = np.flatnonzero(origin == day)
-            plans, first = self._known_at(int(day)), int(day) - PROMOTION_HISTORY_DAYS + 1
+            plans, first = self._known_at(int(day)), int(day) - COVARIATE_HISTORY_DAYS + 1
             if len(plans):
                 taken = (product.take(rows), location.take(rows))
                 shares[rows] = self._by_row(plans, first, days, *taken)
-        return shares
+        return shares[None]
+
+    def static(self, product: pa.ChunkedArray, location: pa.ChunkedArray) -> Real32:  # noqa: ARG002
+        """Nothing: the category is a feature of its own."""
+        return np.empty((len(product), 0), np.float32)
 
     def _known_at(self, origin: int) -> Whole:
-        reaches = (self._end > origin - PROMOTION_HISTORY_DAYS) & (self._start <= origin + HORIZON_DAYS)
+        reaches = (self._end > origin - COVARIATE_HISTORY_DAYS) & (self._start <= origin + HORIZON_DAYS)
         return np.flatnonzero(reaches & (self._effective <= origin))
 
     def _by_row(
@@ -126,7 +160,7 @@ def expand(  # noqa: PLR0917
     features: pa.Table,
     rows: Whole,
     horizons: Whole,
-    planned: PlannedPromotions,
+    covariates: Covariates,
     categories: Sequence[str],
     country: str,
 ) -> Frame:
@@ -141,7 +175,8 @@ def expand(  # noqa: PLR0917
         _own(features, level, categories)[rows],
         _weekday(features, level, rows, horizons),
         _calendar(origin[rows] + horizons, country),
-        _planned(features, origin, rows, horizons, planned),
+        _known(features, origin, rows, horizons, covariates),
+        covariates.static(features.column("product_id"), features.column("location"))[rows],
     ]
     return Frame(np.concatenate(blocks, axis=1), level[rows])
 
@@ -201,13 +236,20 @@ def _calendar_table(first: int, last: int, country: str) -> Real32:
     return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
 
 
-def _planned(features: pa.Table, origin: Whole, rows: Whole, horizons: Whole, planned: PlannedPromotions) -> Real32:
-    shares = planned.around(features.column("product_id"), features.column("location"), origin)
-    on_target = shares[rows, PROMOTION_HISTORY_DAYS - 1 + horizons]
-    usual = shares[:, :PROMOTION_HISTORY_DAYS].mean(axis=1)
-    sold_on_promotion = _column(features, "promotion_share_28")
-    columns = (on_target, on_target - usual[rows], on_target - sold_on_promotion[rows])
-    return np.stack(columns, axis=1).astype(np.float32)
+def _known(features: pa.Table, origin: Whole, rows: Whole, horizons: Whole, covariates: Covariates) -> Real32:
+    """Each covariate on the target day, and its change against its mean over the last 28 days."""
+    values = covariates.around(features.column("product_id"), features.column("location"), origin)
+    columns = []
+    for value in values:
+        on_target = value[rows, COVARIATE_HISTORY_DAYS - 1 + horizons]
+        columns += [on_target, on_target - _known_mean(value[:, :COVARIATE_HISTORY_DAYS])[rows]]
+    return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(rows), 0), np.float32)
+
+
+def _known_mean(values: Real32) -> Real32:
+    known = np.isfinite(values)
+    days = known.sum(axis=1)
+    return np.where(days > 0, np.where(known, values, 0).sum(axis=1) / np.maximum(days, 1), np.nan)
 
 
 def _column(features: pa.Table, name: str) -> Real32:

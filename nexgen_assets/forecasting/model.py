@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.frame import FEATURE_NAMES, PlannedPromotions, all_horizons, expand, level_of
+from nexgen_assets.forecasting.frame import Covariates, PlannedPromotions, all_horizons, expand, feature_names, level_of
 from nexgen_assets.forecasting.quantiles import Calibration, daily_quantiles
 from nexgen_assets.forecasting.rows import forecast_rows
 from nexgen_assets.tables import FORECASTS, HORIZON_DAYS
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 Real32 = NDArray[np.float32]
 Scores = dict[str, dict[str, float]]
 
+STORED_FEATURES = feature_names(PlannedPromotions.none())
 BOOSTER_FILE = "model.ubj"
 MANIFEST_FILE = "manifest.json"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
 
 
@@ -49,14 +50,14 @@ class MeanModel:
     country: str
     mean_factor: float
 
-    def means(self, features: pa.Table, planned: PlannedPromotions, threads: int = 1) -> Real32:
+    def means(self, features: pa.Table, covariates: Covariates, threads: int = 1) -> Real32:
         """Mean forecasts [rows of `features`, HORIZON_DAYS], in units a day."""
-        parts = [self._means(part, planned, threads) for part in _slices(features)]
+        parts = [self._means(part, covariates, threads) for part in _slices(features)]
         return np.concatenate(parts) if parts else np.empty((0, HORIZON_DAYS), np.float32)
 
-    def _means(self, features: pa.Table, planned: PlannedPromotions, threads: int) -> Real32:
+    def _means(self, features: pa.Table, covariates: Covariates, threads: int) -> Real32:
         rows, horizons = all_horizons(features.num_rows)
-        frame = expand(features, rows, horizons, planned, self.categories, self.country)
+        frame = expand(features, rows, horizons, covariates, self.categories, self.country)
         self._loaded.set_param({"nthread": threads})
         relative = self._loaded.inplace_predict(frame.matrix)
         return (relative * frame.level * np.float32(self.mean_factor)).reshape(-1, HORIZON_DAYS)
@@ -93,7 +94,7 @@ class TrainedModel:
         """The model as files: XGBoost's UBJ and a JSON manifest; the same model gives the same bytes."""
         manifest = {
             "code_version": CODE_VERSION,
-            "feature_names": list(FEATURE_NAMES),
+            "feature_names": list(STORED_FEATURES),
             "categories": list(self.mean_model.categories),
             "country": self.mean_model.country,
             "mean_factor": self.mean_model.mean_factor,
@@ -109,8 +110,10 @@ class TrainedModel:
     def from_files(cls, files: dict[str, bytes]) -> "TrainedModel":
         """The model of `to_files`; raises ModelError if it was made for other features."""
         manifest = json.loads(files[MANIFEST_FILE])
-        if (made_for := manifest["feature_names"]) != list(FEATURE_NAMES):
-            raise ModelError(f"the model was trained on other features ({set(made_for) ^ set(FEATURE_NAMES)}): retrain")
+        if (made_for := manifest["feature_names"]) != list(STORED_FEATURES):
+            raise ModelError(
+                f"the model was trained on other features ({set(made_for) ^ set(STORED_FEATURES)}): retrain"
+            )
         if (version := manifest["code_version"]) != CODE_VERSION:
             raise ModelError(f"the model was made by code version {version}, this is {CODE_VERSION}: retrain")
         return cls(
@@ -123,7 +126,7 @@ class TrainedModel:
         )
 
     def predict(
-        self, features: pa.Table | pa.RecordBatch, planned: PlannedPromotions, *, model_version: str, threads: int = 1
+        self, features: pa.Table | pa.RecordBatch, covariates: Covariates, *, model_version: str, threads: int = 1
     ) -> pa.Table:
         """Rows of `tables.FORECASTS` for every horizon of these origins (rows of `tables.CLEANED_FEATURES`).
 
@@ -132,7 +135,7 @@ class TrainedModel:
         table = pa.Table.from_batches([features]) if isinstance(features, pa.RecordBatch) else features
         if not table.num_rows:
             return FORECASTS.arrow_schema.empty_table()
-        means = self.mean_model.means(table, planned, threads)
+        means = self.mean_model.means(table, covariates, threads)
         quantiles = daily_quantiles(means, level_of(table), self.calibration)
         return forecast_rows(table, means, quantiles, model_version)
 

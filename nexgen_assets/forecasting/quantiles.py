@@ -72,14 +72,17 @@ def _table_from_json(content: dict[str, Any]) -> RatioTable:
 
 
 def calibrate(actuals: Reals, means: Reals, level: Reals) -> Calibration:
-    """Calibration from out-of-sample daily demand and mean forecasts [series, HORIZON_DAYS], and levels [series].
+    """Calibration from out-of-sample daily demand and mean forecasts [series, days], and levels [series].
 
+    Demand that is not a number is unknown, and so is every sum over such a day: they teach nothing.
     Raises ValueError without any series.
     """
     if not len(level):
         raise ValueError("no series to calibrate on")
     edges = _segment_edges(level)
-    daily = [_ratios(actuals[:, a - 1 : b], means[:, a - 1 : b], level[:, None]) for a, b in HORIZON_STEPS]
+    days = actuals.shape[1]
+    steps = [(first, last) for first, last in HORIZON_STEPS if first <= days]
+    daily = [_ratios(actuals[:, a - 1 : b], means[:, a - 1 : b], level[:, None]) for a, b in steps]
     lengths = np.arange(1, actuals.shape[1] + 1)
     interval = _ratios(np.cumsum(actuals, axis=1), np.cumsum(means, axis=1), level[:, None] * lengths)
     return Calibration(_pool(daily, level, edges), _pool(list(interval.T[:, :, None]), level, edges))
@@ -111,7 +114,10 @@ def _pool(steps: Sequence[Floats], level: Reals, edges: tuple[float, ...]) -> Ra
 
 
 def _levels_of(ratios: Floats) -> tuple[float, ...]:
-    values = np.quantile(ratios, LEVELS, method="inverted_cdf")
+    known = ratios[~np.isnan(ratios)]
+    if not len(known):
+        known = np.ones(1)  # nothing is known of a segment on these days: its forecasts stand alone
+    values = np.quantile(known, LEVELS, method="inverted_cdf")
     return tuple(float(value) for value in np.round(values, DECIMALS))
 
 
@@ -120,6 +126,7 @@ def daily_quantiles(means: Reals, level: Reals, calibration: Calibration) -> dic
     table = calibration.daily
     horizons = np.arange(1, means.shape[1] + 1)
     step = np.searchsorted([last for _, last in HORIZON_STEPS[:-1]], horizons, side="left")
+    step = np.minimum(step, table.array.shape[1] - 1)
     scale = _scale(means, level[:, None])
     segment = table.segment(level)[:, None]
     return {name: scale * table.array[segment, step[None, :], LEVELS.index(share)] for name, share in QUANTILES.items()}

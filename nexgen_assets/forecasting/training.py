@@ -19,16 +19,18 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting import baselines, evaluation
-from nexgen_assets.forecasting.frame import EPOCH, Frame, PlannedPromotions, expand, level_of
+from nexgen_assets.forecasting.frame import EPOCH, Covariates, Frame, expand, level_of
 from nexgen_assets.forecasting.model import MeanModel, Scores, TrainedModel
 from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles
 from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
 
 Real32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
+Reals = NDArray[np.floating[Any]]
 
 SERIES = ["product_id", "location"]
 WARM_UP_DAYS = 91  # origins before know too little of their own past to be like those that will be forecast
+SHORTEST_WARM_UP_DAYS = 14  # a short history gives a third of itself
 VALUE_DAYS = 28
 PARAMETERS: dict[str, Any] = {
     # chosen on origins of a grocery chain by the error of the horizon total and the bias; demand / level is a
@@ -54,25 +56,26 @@ def train(  # noqa: PLR0917
     features: DataFrame,
     demand: DataFrame,
     as_of: date,
-    planned: PlannedPromotions,
+    covariates: Covariates,
     rows: int,
     country: str,
     threads: int = 1,
+    horizon_days: int = HORIZON_DAYS,
 ) -> TrainedModel:
     """One global model of all series that sees no sale after `as_of`.
 
     `features` and `demand` are rows of `tables.CLEANED_FEATURES` and `tables.DAILY_DEMAND`, later days are ignored;
     `rows` is the number of rows a fit samples at most (about). Raises TrainingError without enough history.
     """
-    holdout_origin = as_of - timedelta(days=HORIZON_DAYS)
-    table = training_frame(features, demand, as_of, rows)
-    judged = _fit(_with_targets_until(table, holdout_origin), planned, country, threads)
-    holdout = _holdout(features, demand, holdout_origin)
-    means = judged.means(holdout.features, planned, threads)
+    holdout_origin = as_of - timedelta(days=horizon_days)
+    table = training_frame(features, demand, as_of, rows, horizon_days)
+    judged = _fit(_with_targets_until(table, holdout_origin), covariates, country, threads)
+    holdout = _holdout(features, demand, holdout_origin, horizon_days)
+    means = judged.means(holdout.features, covariates, threads)[:, :horizon_days]
     level = level_of(holdout.features)
     calibration = calibrate(holdout.uncensored(means), means, level)
     return TrainedModel(
-        mean_model=_fit(table, planned, country, threads),
+        mean_model=_fit(table, covariates, country, threads),
         training_cutoff=as_of,
         calibration=calibration,
         metrics=_scores(holdout, means, level),
@@ -81,29 +84,41 @@ def train(  # noqa: PLR0917
     )
 
 
-def training_frame(features: DataFrame, demand: DataFrame, as_of: date, rows: int) -> pa.Table:
+def training_frame(
+    features: DataFrame, demand: DataFrame, as_of: date, rows: int, horizon_days: int = HORIZON_DAYS
+) -> pa.Table:
     """Sampled origins (columns of `tables.CLEANED_FEATURES`) with `horizon`, `target` (units) and `sampling_weight`.
 
     Sampled from the origin's side, by a hash: whether a target row exists must not matter, since none means no sale.
-    Targets lie at `as_of` or before. Days known to be out of stock are no targets: their sales are not the demand.
+    Targets lie at `as_of` or before. Days of unknown demand and those known to be out of stock are no targets: their
+    sales are not the demand.
     Busy series are sampled more often, and `sampling_weight` undoes it. In the order of the table's grain, so that
     the same data gives the same model.
     """
     known = features.where(F.col(DAY) < F.lit(as_of))
     first_origin, interest = _interest_after_warm_up(known)
     if first_origin is None:
-        raise TrainingError(f"no forecast origins before {as_of} to train on: fewer than {WARM_UP_DAYS} days")
+        raise TrainingError(
+            f"no forecast origins before {as_of} to train on: at most {SHORTEST_WARM_UP_DAYS} days of history"
+        )
     origins = known.where(F.col(DAY) >= F.lit(first_origin))
-    sampled = _sampled(origins, rows / interest).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
+    sampled = _sampled(origins, rows / interest, horizon_days).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
     targets = demand.where(F.col(DAY) <= F.lit(as_of)).select(
-        *SERIES, F.col(DAY).alias("target_date"), F.col("demand_units").cast("double").alias("sold"), "is_stockout"
+        *SERIES,
+        F.col(DAY).alias("target_date"),
+        F.col("demand_units").cast("double").alias("sold"),
+        _is_no_target().alias("is_no_target"),
     )
     dated = sampled.withColumn("target_date", F.date_add(DAY, F.col("horizon")))
     joined = dated.join(targets, [*SERIES, "target_date"], "left")
-    sold = joined.where(~F.coalesce("is_stockout", F.lit(False))).select(
+    sold = joined.where(~F.coalesce("is_no_target", F.lit(False))).select(
         *CLEANED_FEATURES.names, "horizon", "sampling_weight", F.coalesce("sold", F.lit(0.0)).alias("target")
     )
     return sold.toArrow().sort_by([(name, "ascending") for name in CLEANED_FEATURES.grain])
+
+
+def _is_no_target() -> Column:
+    return F.col("demand_units").isNull() | F.coalesce("is_stockout", F.lit(False))
 
 
 def _with_targets_until(table: pa.Table, last: date) -> pa.Table:
@@ -116,7 +131,10 @@ def _interest_after_warm_up(origins: DataFrame) -> tuple[date | None, float]:
     """The first origin that knows enough of its past, and the summed interest from it on; (None, 0) without one."""
     daily = origins.groupBy(DAY).agg(F.sum(_interest()).alias("interest")).toArrow().sort_by(DAY)
     days, interests = daily[DAY].to_pylist(), daily["interest"].to_pylist()
-    warm = [i for i, day in enumerate(days) if day >= days[0] + timedelta(days=WARM_UP_DAYS)]
+    if not days:
+        return None, 0.0
+    warm_up = min(WARM_UP_DAYS, max(SHORTEST_WARM_UP_DAYS, (days[-1] - days[0]).days // 3))
+    warm = [i for i, day in enumerate(days) if day >= days[0] + timedelta(days=warm_up)]
     return (days[warm[0]], sum(interests[warm[0] :])) if warm else (None, 0.0)
 
 
@@ -125,25 +143,25 @@ def _interest() -> Column:
     return F.greatest(F.lit(0.35), F.least(F.lit(4.0), 2.2 * F.sqrt(F.col("demand_mean_28").cast("double"))))
 
 
-def _sampled(origins: DataFrame, share: float) -> DataFrame:
+def _sampled(origins: DataFrame, share: float, horizon_days: int) -> DataFrame:
     """A share of the origins, each with one horizon: both digits of one hash, so that they are independent."""
     digest = F.xxhash64(*SERIES, F.date_format(DAY, "yyyy-MM-dd"))
     probability = F.least(F.lit(1.0), _interest() * share)
     draw = F.pmod(F.shiftright(digest, 8), F.lit(1_000_003)) / F.lit(1_000_003)
     numbered = origins.withColumns(
-        {"horizon": (F.pmod(digest, F.lit(HORIZON_DAYS)) + 1).cast("int"), "sampling_weight": 1 / probability}
+        {"horizon": (F.pmod(digest, F.lit(horizon_days)) + 1).cast("int"), "sampling_weight": 1 / probability}
     )
     return numbered.where(draw < probability)
 
 
-def _fit(table: pa.Table, planned: PlannedPromotions, country: str, threads: int) -> MeanModel:
+def _fit(table: pa.Table, covariates: Covariates, country: str, threads: int) -> MeanModel:
     import xgboost
 
     if not table.num_rows:
-        raise TrainingError(f"no rows to train on: fewer than {WARM_UP_DAYS + HORIZON_DAYS} days of history")
+        raise TrainingError("no rows to train on: too few days of history before the days held out")
     categories = tuple(sorted({name for name in table["category"].unique().to_pylist() if name is not None}))
     horizons = table["horizon"].to_numpy().astype(np.int64)
-    frame = expand(table, np.arange(table.num_rows), horizons, planned, categories, country)
+    frame = expand(table, np.arange(table.num_rows), horizons, covariates, categories, country)
     target = table["target"].to_numpy().astype(np.float32)
     sampling_weight = table["sampling_weight"].to_numpy().astype(np.float32)
     weight = frame.level * sampling_weight
@@ -167,7 +185,10 @@ def _mean_factor(relative: Real32, frame: Frame, target: Real32, sampling_weight
 
 @dataclass(frozen=True)
 class _Holdout:
-    """The last origin with all its targets known: demand and stockouts are [series, HORIZON_DAYS]."""
+    """The last origin with all its targets past: demand and stockouts are [series, horizon days].
+
+    Demand is not a number where it is unknown.
+    """
 
     features: pa.Table
     demand: Floats
@@ -175,30 +196,36 @@ class _Holdout:
     scale: Floats
     sales_value: Floats
 
+    def score(self, forecast: Reals) -> dict[str, float]:
+        """All scores of a mean forecast; a day of unknown demand is no error."""
+        is_known = ~np.isnan(self.demand)
+        actual, judged = (np.where(is_known, values, 0) for values in (self.demand, forecast))
+        return evaluation.point_scores(actual, judged, self.scale, self.sales_value)
+
     def uncensored(self, means: Real32) -> Floats:
         """Demand, on stockout days at least the forecast: the sales of such a day say no more than that."""
         return np.where(self.is_stockout, np.maximum(self.demand, means), self.demand)
 
 
-def _holdout(features: DataFrame, demand: DataFrame, origin: date) -> _Holdout:
+def _holdout(features: DataFrame, demand: DataFrame, origin: date, horizon_days: int) -> _Holdout:
     rows = features.where(F.col(DAY) == F.lit(origin)).toArrow().sort_by([(name, "ascending") for name in SERIES])
     if not rows.num_rows:
         raise TrainingError(f"no series to judge the model on at {origin}")
-    ahead = demand.where(F.col(DAY).between(F.lit(origin + timedelta(days=1)), F.lit(_last_target(origin))))
-    told = ahead.where((F.col("demand_units") > 0) | F.coalesce("is_stockout", F.lit(False))).select(
+    ahead = demand.where(
+        F.col(DAY).between(F.lit(origin + timedelta(days=1)), F.lit(origin + timedelta(days=horizon_days)))
+    )
+    told = ahead.where(_is_no_target() | F.coalesce(F.col("demand_units") > 0, F.lit(False))).select(
         *SERIES,
         F.datediff(DAY, F.lit(origin)).alias("horizon"),
         F.col("demand_units").cast("double").alias("demand"),
+        F.col("demand_units").isNull().cast("double").alias("is_unknown"),
         F.coalesce("is_stockout", F.lit(False)).cast("double").alias("is_stockout"),
     )
     facts = _past_facts(demand, origin).toArrow()
-    grid = _by_series(rows, told.toArrow(), ("demand", "is_stockout"), HORIZON_DAYS)
+    names = ("demand", "is_unknown", "is_stockout")
+    sold, is_unknown, is_stockout = _by_series(rows, told.toArrow(), names, horizon_days)
     scale, value = (array[:, 0] for array in _by_series(rows, facts, ("scale", "sales_value"), 1))
-    return _Holdout(rows, grid[0], grid[1] > 0, scale, value)
-
-
-def _last_target(origin: date) -> date:
-    return origin + timedelta(days=HORIZON_DAYS)
+    return _Holdout(rows, np.where(is_unknown > 0, np.nan, sold), is_stockout > 0, scale, value)
 
 
 def _past_facts(demand: DataFrame, origin: date) -> DataFrame:
@@ -256,10 +283,7 @@ def _scores(holdout: _Holdout, means: Real32, level: Real32) -> Scores:
         "seasonal_naive": baselines.seasonal_naive(holdout.features),
         "moving_average_28": baselines.moving_average_28(holdout.features),
     }
-    scores = {
-        name: evaluation.point_scores(holdout.demand, forecast, holdout.scale, holdout.sales_value)
-        for name, forecast in methods.items()
-    }
+    scores = {name: holdout.score(forecast[:, : means.shape[1]]) for name, forecast in methods.items()}
     scores["model"] |= _quantile_scores(holdout, means, level)
     return scores
 
@@ -270,6 +294,7 @@ def _quantile_scores(holdout: _Holdout, means: Real32, level: Real32) -> dict[st
     if not all(half.any() for half in halves):
         return {}
     actual = np.concatenate([holdout.demand[half] for half in halves])
+    is_known = ~np.isnan(actual)
     quantiles = [
         daily_quantiles(
             means[half], level[half], calibrate(holdout.uncensored(means)[~half], means[~half], level[~half])
@@ -278,7 +303,7 @@ def _quantile_scores(holdout: _Holdout, means: Real32, level: Real32) -> dict[st
     ]
     scores = {}
     for name, share in (("q10", 0.1), ("q50", 0.5), ("q90", 0.9), ("q95", 0.95), ("q99", 0.99)):
-        forecast = np.concatenate([half[name] for half in quantiles])
-        scores[f"wql_{name}"] = evaluation.weighted_quantile_loss(actual, forecast, share)
-        scores[f"coverage_{name}"] = evaluation.coverage(actual, forecast)
+        forecast = np.concatenate([half[name] for half in quantiles])[is_known]
+        scores[f"wql_{name}"] = evaluation.weighted_quantile_loss(actual[is_known], forecast, share)
+        scores[f"coverage_{name}"] = evaluation.coverage(actual[is_known], forecast)
     return scores

@@ -21,7 +21,13 @@ GRAIN = [(name, "ascending") for name in CLEANED_FEATURES.grain]
 
 @pytest.fixture(scope="module")
 def demand() -> pa.Table:
-    return demand_panel(FIRST, (END - FIRST).days + 40, series=9)
+    panel = demand_panel(FIRST, (END - FIRST).days + 40, series=9)
+    rng = np.random.default_rng(3)
+    sold = [None if lost else units for units, lost in zip(panel["demand_units"].to_pylist(),
+            rng.random(panel.num_rows) < 0.05, strict=True)]  # fmt: skip
+    place = panel.schema.get_field_index("demand_units")
+    field = panel.schema.field(place)
+    return panel.set_column(place, field.with_nullable(True), pa.array(sold, field.type))
 
 
 @pytest.fixture(scope="module")
@@ -36,33 +42,38 @@ def _features(spark: SparkSession, demand: pa.Table, start: date, end: date) -> 
 
 def _oracle(demand: pa.Table) -> pa.Table:
     """The contract's texts in SQL: each row joined with its own past."""
-    windows = ", ".join(
-        f"sum(p.u) filter (p.age < {w}) / {w} as demand_mean_{w}" for w in (7, 14, 28, 56, 91, 182, 364)
+    windows = ", ".join(f"avg(u) filter (age < {w}) as demand_mean_{w}" for w in (7, 14, 28, 56, 91, 182, 364))
+    lags = ", ".join(
+        f"""case when not bool_or(coalesce(is_unknown, false)) filter (age = {k})
+            then coalesce(sum(u) filter (age = {k}), 0) end as demand_lag_{k}"""
+        for k in range(7)
     )
-    lags = ", ".join(f"coalesce(sum(p.u) filter (p.age = {k}), 0) as demand_lag_{k}" for k in range(7))
-    weekdays = ", ".join(
-        f"coalesce(sum(p.u) filter (p.age < 56 and p.age % 7 = {k}), 0) / 8 as weekday_mean_{k}" for k in range(7)
-    )
+    weekdays = ", ".join(f"avg(u) filter (age < 56 and age % 7 = {k}) as weekday_mean_{k}" for k in range(7))
     spreads = ", ".join(
-        f"""sqrt(greatest(0, coalesce(sum(p.u * p.u) filter (p.age < {w}), 0) / {w}
-            - (coalesce(sum(p.u) filter (p.age < {w}), 0) / {w}) ** 2)) as demand_sd_{w},
-            1 - count(*) filter (p.age < {w} and p.u > 0) / {w} as zero_share_{w}"""
+        f"""stddev_pop(u) filter (age < {w}) as demand_sd_{w},
+            avg((u = 0)::int) filter (age < {w}) as zero_share_{w}"""
         for w in (28, 91)
     )
     connection = duckdb.connect()
     connection.register("demand", demand)
     return connection.sql(f"""
         with d as (select *, demand_units::double as u from demand),
+        grid as (
+            select r.day, r.product_id, r.location, age,
+                (select min(f.day) from d f where f.product_id = r.product_id and f.location = r.location
+                    and f.u > 0 and f.day between r.day - {LOOKBACK - 1} and r.day) as first_sale
+            from d r, range({LOOKBACK}) ages(age) where r.day between '{START}' and '{END}'),
         pairs as (
-            select r.day, r.product_id, r.location, p.u, p.unit_price::double as price, p.is_stockout,
-                   p.is_promotion and p.is_promotion_as_of = p.day as is_promotion,
-                   r.day - p.day as age
-            from d r join d p on p.product_id = r.product_id and p.location = r.location
-                and p.day between r.day - {LOOKBACK - 1} and r.day
-            where r.day between '{START}' and '{END}'),
+            select g.day, g.product_id, g.location, g.age::int as age, p.unit_price::double as price, p.is_stockout,
+                p.is_promotion and p.is_promotion_as_of = p.day as is_promotion,
+                p.day is not null and p.u is null as is_unknown,
+                case when first_sale is null or g.day - g.age::int >= first_sale
+                    then case when p.day is null then 0 else p.u end end as u
+            from grid g left join d p
+                on p.product_id = g.product_id and p.location = g.location and p.day = g.day - g.age::int),
         sums as (
             select day, product_id, location, {lags}, {windows}, {spreads}, {weekdays},
-                sum(p.u) filter (p.age between 336 and 363) / 28 as last_year,
+                avg(p.u) filter (p.age between 336 and 363) as last_year,
                 coalesce(max(p.age) filter (p.u > 0), 0) as age_days,
                 avg(p.price) filter (p.age < 91 and p.u > 0) as usual_price,
                 count(*) filter (p.age < 28 and p.is_promotion) / 28 as promotion_share_28,
@@ -70,12 +81,13 @@ def _oracle(demand: pa.Table) -> pa.Table:
             from pairs p group by all),
         category as (
             select r.day, r.product_id, r.location,
-                (select sum(c.u) from d c where c.location = r.location and c.category is not distinct from r.category
+                (select coalesce(sum(c.u), 0) from d c where c.location = r.location
+                    and c.category is not distinct from r.category
                     and c.day between r.day - 27 and r.day)
                 / (28 * (select count(*) from d c where c.location = r.location
                     and c.category is not distinct from r.category and c.day = r.day)) as category_mean_28
             from d r where r.day between '{START}' and '{END}')
-        select s.*, case when age_days >= 363 then coalesce(last_year, 0) end as demand_mean_next_28_last_year,
+        select s.*, case when age_days >= 363 then last_year end as demand_mean_next_28_last_year,
             d.product_name, d.category, d.days_since_sale, d.unit_price, d.unit_price / usual_price as price_ratio_91,
             category_mean_28
         from sums s join d using (day, product_id, location) join category using (day, product_id, location)
@@ -101,6 +113,8 @@ def test_the_panel_has_the_cases_that_matter(features: pa.Table, demand: pa.Tabl
     assert 0 < features.column("demand_mean_next_28_last_year").null_count < features.num_rows
     assert 0 < features.column("price_ratio_91").null_count < features.num_rows
     assert features.column("category").null_count > 0
+    assert demand.column("demand_units").null_count > 0
+    assert 0 < features.column("demand_lag_3").null_count < features.num_rows
     steps = duckdb.sql("select max(day - before) from (select day, lag(day) over (partition by product_id order by day)"
                        " as before from demand)").fetchall()  # fmt: skip
     assert steps[0][0] > 1

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nexgen_assets.forecasting.frame import FEATURE_NAMES, PlannedPromotions, all_horizons, expand, level_of
+from nexgen_assets.forecasting.frame import PlannedPromotions, all_horizons, expand, feature_names, level_of
 from nexgen_assets.tables import CALENDAR, CLEANED_FEATURES, HORIZON_DAYS
 
+FEATURE_NAMES = feature_names(PlannedPromotions.none())
 ORIGIN = date(2024, 12, 10)
 
 
