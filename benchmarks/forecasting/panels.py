@@ -46,6 +46,13 @@ class BenchmarkPanel:
     static: tuple[str, ...]
     stockout: str | None = None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns a method may read, each once."""
+        required = ("product_id", "location", "date", "quantity")
+        stockout = (self.stockout,) if self.stockout else ()
+        return tuple(dict.fromkeys((*required, *self.known, *self.static, *stockout)))
+
 
 def complete_journey(folder: Path) -> BenchmarkPanel:
     """Products of a grocery chain by day, 2017: 14,967 series, 84 % of the days without a sale."""
