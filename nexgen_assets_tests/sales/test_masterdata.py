@@ -3,7 +3,6 @@
 import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -310,10 +309,3 @@ def test_a_key_stands_once_per_effective_date(kind: str, line: str, problem: str
     assert problems(f"{line},", f"{line},2024-01-01", f"{line},2024-03-11", header=header, kind=kind) == [
         f"line 4: {problem}; keep one"
     ]
-
-
-def test_a_large_count_is_read_in_seconds() -> None:
-    lines = [f"2024-03-10,P{number},S,{number % 50}" for number in range(30_000)]
-    started = process_time()
-    assert len(counts(*lines)) == 30_000
-    assert process_time() - started < 2
