@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.frame import Covariates, PlannedPromotions, all_horizons, expand, feature_names, level_of
 from nexgen_assets.forecasting.quantiles import Calibration, daily_quantiles
+from nexgen_assets.forecasting.recipes import Recipe
 from nexgen_assets.forecasting.rows import forecast_rows
 from nexgen_assets.tables import FORECASTS, HORIZON_DAYS
 
@@ -81,26 +82,17 @@ class TrainedModel:
     training_cutoff: date
     calibration: Calibration
     metrics: Scores
-    parameters: dict[str, Any]
+    recipe: Recipe
     rows: int
-
-    @property
-    def beats_baseline(self) -> bool:
-        """True if both the daily error and the error of the horizon total are below the seasonal naive's."""
-        model, naive = self.metrics["model"], self.metrics["seasonal_naive"]
-        return all(model[score] < naive[score] for score in ("wrmsse", "wape_total"))
 
     def to_files(self) -> dict[str, bytes]:
         """The model as files: XGBoost's UBJ and a JSON manifest; the same model gives the same bytes."""
         manifest = {
-            "code_version": CODE_VERSION,
-            "feature_names": list(STORED_FEATURES),
+            **self.recipe.to_json(),
             "categories": list(self.mean_model.categories),
-            "country": self.mean_model.country,
             "mean_factor": self.mean_model.mean_factor,
             "training_cutoff": self.training_cutoff.isoformat(),
             "metrics": self.metrics,
-            "parameters": self.parameters,
             "rows": self.rows,
             "calibration": self.calibration.to_json(),
         }
@@ -121,9 +113,14 @@ class TrainedModel:
             date.fromisoformat(manifest["training_cutoff"]),
             Calibration.from_json(manifest["calibration"]),
             manifest["metrics"],
-            manifest["parameters"],
+            Recipe.from_json(manifest),
             manifest["rows"],
         )
+
+    @staticmethod
+    def stored_recipe(files: dict[str, bytes]) -> Recipe:
+        """The recipe of a stored model, also of one that this code cannot load."""
+        return Recipe.from_json(json.loads(files[MANIFEST_FILE]))
 
     def predict(
         self, features: pa.Table | pa.RecordBatch, covariates: Covariates, *, model_version: str, threads: int = 1

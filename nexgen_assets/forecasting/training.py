@@ -7,6 +7,7 @@ A model is fitted twice, on one sample. The first fit sees its targets up to 28 
 28 days give the scores and the quantiles. The second fit sees everything up to `as_of` and serves.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -19,9 +20,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting import baselines, evaluation
-from nexgen_assets.forecasting.frame import EPOCH, Covariates, Frame, expand, level_of
-from nexgen_assets.forecasting.model import MeanModel, Scores, TrainedModel
+from nexgen_assets.forecasting.frame import EPOCH, Covariates, Frame, expand, feature_names, level_of
+from nexgen_assets.forecasting.model import CODE_VERSION, MeanModel, Scores, TrainedModel
 from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles
+from nexgen_assets.forecasting.recipes import ROUNDS as ROUNDS_NAME
+from nexgen_assets.forecasting.recipes import Recipe, overridden
 from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
 
 Real32 = NDArray[np.float32]
@@ -67,21 +70,82 @@ def train(  # noqa: PLR0917
     `features` and `demand` are rows of `tables.CLEANED_FEATURES` and `tables.DAILY_DEMAND`, later days are ignored;
     `rows` is the number of rows a fit samples at most (about). Raises TrainingError without enough history.
     """
-    holdout_origin = as_of - timedelta(days=horizon_days)
-    table = training_frame(features, demand, as_of, rows, horizon_days)
-    judged = _fit(_with_targets_until(table, holdout_origin), covariates, country, threads)
-    holdout = _holdout(features, demand, holdout_origin, horizon_days)
-    means = judged.means(holdout.features, covariates, threads)[:, :horizon_days]
-    level = level_of(holdout.features)
-    calibration = calibrate(holdout.uncensored(means), means, level)
+    data = training_data(features, demand, as_of, rows, horizon_days)
+    return fit(data, covariates, recipe_of(covariates, rows, country), threads)
+
+
+def recipe_of(covariates: Covariates, rows: int, country: str, overrides: Mapping[str, float] | None = None) -> Recipe:
+    """This code's recipe, with some of its parameters (or its rounds) replaced.
+
+    Raises RecipeError for a parameter that it does not have.
+    """
+    own = {**PARAMETERS, ROUNDS_NAME: ROUNDS}
+    parameters = overridden(own, overrides or {})
+    changed = {name: value for name, value in parameters.items() if value != own[name]}
+    rounds = parameters.pop(ROUNDS_NAME)
+    return Recipe(CODE_VERSION, feature_names(covariates), country, rows, rounds, parameters, changed)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training learns from, up to `as_of`, and the days it is judged on, the last ones of these."""
+
+    as_of: date
+    sample: pa.Table
+    holdout: "_Holdout"
+
+    @property
+    def horizon_days(self) -> int:
+        return self.holdout.demand.shape[1]
+
+    @property
+    def holdout_origin(self) -> date:
+        return self.as_of - timedelta(days=self.horizon_days)
+
+
+def training_data(
+    features: DataFrame, demand: DataFrame, as_of: date, rows: int, horizon_days: int = HORIZON_DAYS
+) -> TrainingData:
+    """Sample and hold-out of `train`, for fits by several recipes."""
+    sample = training_frame(features, demand, as_of, rows, horizon_days)
+    return TrainingData(as_of, sample, _holdout(features, demand, as_of - timedelta(days=horizon_days), horizon_days))
+
+
+def fit(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int = 1) -> TrainedModel:
+    """The model of a recipe: one fit is judged, the other serves."""
+    holdout, level = data.holdout, level_of(data.holdout.features)
+    means = _judged_means(data, covariates, recipe, threads)
     return TrainedModel(
-        mean_model=_fit(table, covariates, country, threads),
-        training_cutoff=as_of,
-        calibration=calibration,
+        mean_model=_fit(data.sample, covariates, recipe, threads),
+        training_cutoff=data.as_of,
+        calibration=calibrate(holdout.uncensored(means), means, level),
         metrics=_scores(holdout, means, level),
-        parameters={**PARAMETERS, "rounds": ROUNDS},
-        rows=table.num_rows,
+        recipe=recipe,
+        rows=data.sample.num_rows,
     )
+
+
+def refit_scores(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int = 1) -> dict[str, float]:
+    """How another recipe does on the hold-out: fitted up to its origin, it has not seen these days."""
+    return data.holdout.score(_judged_means(data, covariates, recipe, threads).astype(np.float64))
+
+
+def published_scores(data: TrainingData, forecasts: pa.Table) -> dict[str, float] | None:
+    """How the forecasts published at the hold-out's origin (rows of `tables.FORECASTS`) did.
+
+    None if they lack a series or a day.
+    """
+    told = forecasts.select([*SERIES, "horizon", "mean"]).append_column(
+        "is_told", pa.array(np.ones(forecasts.num_rows))
+    )
+    means, is_told = _by_series(data.holdout.features, told, ("mean", "is_told"), data.horizon_days)
+    return data.holdout.score(means) if is_told.all() else None
+
+
+def _judged_means(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int) -> Real32:
+    """Forecasts of the hold-out by a fit that saw its targets up to the origin only."""
+    judged = _fit(_with_targets_until(data.sample, data.holdout_origin), covariates, recipe, threads)
+    return judged.means(data.holdout.features, covariates, threads)[:, : data.horizon_days]
 
 
 def training_frame(
@@ -154,24 +218,24 @@ def _sampled(origins: DataFrame, share: float, horizon_days: int) -> DataFrame:
     return numbered.where(draw < probability)
 
 
-def _fit(table: pa.Table, covariates: Covariates, country: str, threads: int) -> MeanModel:
+def _fit(table: pa.Table, covariates: Covariates, recipe: Recipe, threads: int) -> MeanModel:
     import xgboost
 
     if not table.num_rows:
         raise TrainingError("no rows to train on: too few days of history before the days held out")
     categories = tuple(sorted({name for name in table["category"].unique().to_pylist() if name is not None}))
     horizons = table["horizon"].to_numpy().astype(np.int64)
-    frame = expand(table, np.arange(table.num_rows), horizons, covariates, categories, country)
+    frame = expand(table, np.arange(table.num_rows), horizons, covariates, categories, recipe.country)
     target = table["target"].to_numpy().astype(np.float32)
     sampling_weight = table["sampling_weight"].to_numpy().astype(np.float32)
     weight = frame.level * sampling_weight
     data = xgboost.QuantileDMatrix(
-        frame.matrix, target / frame.level, weight=weight / weight.mean(), max_bin=PARAMETERS["max_bin"]
+        frame.matrix, target / frame.level, weight=weight / weight.mean(), max_bin=recipe.parameters["max_bin"]
     )
-    booster = xgboost.train({**PARAMETERS, "nthread": threads}, data, ROUNDS)
+    booster = xgboost.train({**recipe.parameters, "nthread": threads}, data, recipe.rounds)
     factor = _mean_factor(booster.inplace_predict(frame.matrix), frame, target, sampling_weight)
     booster.set_param({"nthread": 0})  # the number of threads is no part of the model
-    return MeanModel(bytes(booster.save_raw("ubj")), categories, country, factor)
+    return MeanModel(bytes(booster.save_raw("ubj")), categories, recipe.country, factor)
 
 
 def _mean_factor(relative: Real32, frame: Frame, target: Real32, sampling_weight: Real32) -> float:
