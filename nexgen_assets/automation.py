@@ -3,10 +3,13 @@
 Whoever starts runs of the spine asks `backlog.py` what is needed; nothing here decides it anew.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from pydantic import Field
 
 from nexgen_assets.backlog import affected_ranges, next_run, take_stock
 from nexgen_assets.checks import freshness_selection, quality_selection
@@ -15,6 +18,7 @@ from nexgen_assets.launcher import (
     DAILY,
     HISTORY,
     INGEST,
+    ROLLBACK,
     TRAINING,
     PlannedRun,
     busy_days,
@@ -23,7 +27,8 @@ from nexgen_assets.launcher import (
     training_run,
 )
 from nexgen_assets.partitions import DayRange
-from nexgen_assets.resources.lake import open_lake
+from nexgen_assets.resources.lake import LakeResource, open_lake
+from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.settings import Settings
 
 SENSOR_SECONDS = 30
@@ -60,7 +65,7 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             TRAINING,
             dg.AssetSelection.assets("trained_model"),
-            description="Train a model that sees no sale after `as_of`; it becomes champion if it beats the baseline.",
+            description="Train a model that sees no sale after `as_of`; it serves if it passes the check `fit_to_serve`.",
         ),
         dg.define_asset_job(
             HOUSEKEEPING,
@@ -68,6 +73,32 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
             description="Remove files and runs past their retention; `housekeeping_conditions` asks for it weekly.",
         ),
     ]
+
+
+class RollbackConfig(dg.Config):
+    """Which model version serves no more, and why."""
+
+    version: str | None = Field(None, description="Version to take out of service; the champion if not told")
+    reason: str = Field("not told", description="Why, for the history")
+
+
+def rollback_job() -> dg.JobDefinition:
+    """The job behind `nexgen model rollback`: in the UI, one click and its configuration."""
+
+    @dg.op(name=ROLLBACK, out={})
+    def roll_back(context: dg.OpExecutionContext, config: RollbackConfig, lake: LakeResource) -> Iterator[Any]:
+        version, champion = ModelRegistry(lake.access).roll_back(config.version, config.reason, context.run_id)
+        serving = champion.version if champion else "the seasonal naive"
+        context.log.info(f"model {version} serves no more: {config.reason}; champion is now {serving}")
+        yield dg.AssetObservation(
+            "trained_model", metadata={"rolled_back": version, "why": config.reason, "champion": serving}
+        )
+
+    @dg.job(name=ROLLBACK, description="Take a model version out of service for good, the champion if none is told.")
+    def rollback() -> None:
+        roll_back()
+
+    return rollback
 
 
 def schedules(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.ScheduleDefinition]:

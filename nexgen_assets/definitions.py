@@ -12,7 +12,7 @@ from nexgen_assets.assets.housekeeping import housekeeping_assets
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
-from nexgen_assets.automation import housekeeping_sensor, jobs, landing_sensor, schedules
+from nexgen_assets.automation import housekeeping_sensor, jobs, landing_sensor, rollback_job, schedules
 from nexgen_assets.checks import freshness_checks, freshness_job, freshness_schedule, quality_checks
 from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.models import ModelIOManager
@@ -54,7 +54,7 @@ def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -
     return dg.Definitions(
         assets=build_assets(settings, days),
         asset_checks=[*quality_checks(), *freshness_checks(settings)],
-        jobs=[*known_jobs, freshness_job()],
+        jobs=[*known_jobs, rollback_job(), freshness_job()],
         schedules=[*schedules(settings, days), freshness_schedule(settings)],
         sensors=[landing_sensor(settings, known_jobs), housekeeping_sensor(settings)],
         resources={**build_resources(settings), **(overrides or {})},

@@ -18,12 +18,16 @@ from nexgen_assets.partitions import DayRange, merged
 from nexgen_assets.processes import is_dead, process_tags
 from nexgen_assets.settings import Settings
 
-INGEST, HISTORY, DAILY, TRAINING = "ingest", "history", "daily", "training"
+INGEST, HISTORY, DAILY, TRAINING, ROLLBACK = "ingest", "history", "daily", "training", "rollback_model"
 PACKAGE = Path(__file__).resolve().parent
 
 
 class RunFailedError(RuntimeError):
     """A run ended without success; the message names the asset and the error."""
+
+
+class CheckFailedError(RunFailedError):
+    """A run ended because a blocking check failed: what it made is there, and nothing uses it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,12 @@ class PlannedRun:
 def training_run(as_of: date) -> PlannedRun:
     """A training that sees no sale after `as_of`."""
     return PlannedRun(TRAINING, run_config={"ops": {"trained_model": {"config": {"as_of": as_of.isoformat()}}}})
+
+
+def rollback_run(version: str | None, reason: str) -> PlannedRun:
+    """Takes a model version out of service, the champion if none is told."""
+    config = {"reason": reason} | ({"version": version} if version else {})
+    return PlannedRun(ROLLBACK, run_config={"ops": {ROLLBACK: {"config": config}}})
 
 
 def plan_days(days: Iterable[date], origins: int, busy: Iterable[date] = ()) -> list[PlannedRun]:
@@ -144,7 +154,8 @@ def execute(
 ) -> dg.DagsterRun:
     """Execute a run here and now, recorded like any run of the deployment.
 
-    Raises RunFailedError if it fails; what it published before stays, and the same run can be made again.
+    Raises RunFailedError if it fails, CheckFailedError if a blocking check did it; what it published before stays, and
+    the same run can be made again.
     """
     last_failure: dg.DagsterEvent | None = None
     run, events = _start(instance, planned)
@@ -155,7 +166,7 @@ def execute(
             on_event(event)
     done = instance.get_run_by_id(run.run_id)
     if done is None or not done.is_success:
-        raise RunFailedError(_describe_failure(planned, last_failure))
+        raise _failure(planned, last_failure)
     return done
 
 
@@ -180,11 +191,12 @@ def _start(instance: dg.DagsterInstance, planned: PlannedRun) -> tuple[dg.Dagste
     return run, execute_run_iterator(job, run, instance)
 
 
-def _describe_failure(planned: PlannedRun, event: dg.DagsterEvent | None) -> str:
+def _failure(planned: PlannedRun, event: dg.DagsterEvent | None) -> RunFailedError:
     what = f"job {planned.job}" + (f" over {planned.days}" if planned.days else "")
     if event is None:
-        return f"{what} failed before any asset ran: see its run in the Dagster UI"
+        return RunFailedError(f"{what} failed before any asset ran: see its run in the Dagster UI")
     error = event.step_failure_data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return f"{what} failed in {event.step_key}: {error.message.strip() if error else 'unknown error'}"
+    kind = CheckFailedError if error and error.cls_name == "DagsterAssetCheckFailedError" else RunFailedError
+    return kind(f"{what} failed in {event.step_key}: {error.message.strip() if error else 'unknown error'}")

@@ -15,6 +15,8 @@ from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.landing_zone import CURRENT, LandingZone
 from nexgen_assets.launcher import (
     INGEST,
+    TRAINING,
+    CheckFailedError,
     PlannedRun,
     RunFailedError,
     execute,
@@ -123,7 +125,12 @@ def _run(instance: dg.DagsterInstance, plan: list[PlannedRun], console: Console,
                 clock.see(event)
                 advance.see(event)
 
-            execute(instance, planned, on_event)
+            try:
+                execute(instance, planned, on_event)
+            except CheckFailedError:
+                # a model that is not fit to serve stops nothing: the champion, or the seasonal naive, serves on
+                if planned.job != TRAINING:
+                    raise
         timings.total += time.monotonic() - began
         timings.runs += 1
 

@@ -7,11 +7,14 @@ the answer is kept.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nexgen_assets.forecasting.model import Real32, Scores
 from nexgen_assets.verdicts import Number, Verdict
+
+if TYPE_CHECKING:
+    from nexgen_assets.forecasting.model import Real32, Scores
 
 FIT_TO_SERVE = "fit_to_serve"
 RULE = (
@@ -45,14 +48,14 @@ class FirstForecasts:
     is_valid: bool
 
     @classmethod
-    def of(cls, means: Real32, level: Real32) -> "FirstForecasts":
+    def of(cls, means: "Real32", level: "Real32") -> "FirstForecasts":
         """From means [series, days] and levels [series], in units a day."""
         is_valid = bool(np.isfinite(means).all() and (means >= 0).all())
         return cls(float(means.sum(dtype=np.float64)), float(level.sum(dtype=np.float64) * means.shape[1]), is_valid)
 
 
-def fit_to_serve(scores: Scores, first: FirstForecasts, opponent: Opponent) -> Verdict:
-    """Whether a model may become champion.
+def fit_to_serve(scores: "Scores", first: FirstForecasts, opponent: Opponent, objection: str | None = None) -> Verdict:
+    """Whether a model may become champion. An `objection`, known beforehand, keeps it from that whatever its scores.
 
     Always: both judged errors (`JUDGED`) are below the seasonal naive's, the bias is at most `MOST_BIAS` of demand,
     and its first forecasts are finite, not negative, and within `MOST_TIMES_LEVEL` times the series' recent level,
@@ -61,6 +64,7 @@ def fit_to_serve(scores: Scores, first: FirstForecasts, opponent: Opponent) -> V
     """
     model = scores["model"]
     problems = [*_sanity(scores, first), *(_contest(model, opponent) if opponent.scores else ())]
+    problems += [objection] if objection else []
     reason = f"not promoted: {'; '.join(problems)}" if problems else f"promoted: {_merits(scores, opponent)}"
     charted = {"model": model, "seasonal naive": scores["seasonal_naive"]}
     if opponent.scores:
@@ -70,7 +74,7 @@ def fit_to_serve(scores: Scores, first: FirstForecasts, opponent: Opponent) -> V
     return Verdict(FIT_TO_SERVE, not problems, reason, _numbers(scores, first, opponent), chart if is_drawn else {})
 
 
-def _sanity(scores: Scores, first: FirstForecasts) -> Iterator[str]:
+def _sanity(scores: "Scores", first: FirstForecasts) -> Iterator[str]:
     model, naive = scores["model"], scores["seasonal_naive"]
     for name, words in JUDGED.items():
         if not model[name] < naive[name]:
@@ -92,7 +96,7 @@ def _contest(model: Mapping[str, float], opponent: Opponent) -> Iterator[str]:
         yield f"on average its errors are {_mean(ratios):.3f} times those of {opponent.words}"
 
 
-def _merits(scores: Scores, opponent: Opponent) -> str:
+def _merits(scores: "Scores", opponent: Opponent) -> str:
     model = scores["model"]
     if not opponent.scores:
         return f"it beats the seasonal naive; {opponent.words}"
@@ -116,7 +120,7 @@ def _mean(ratios: Mapping[str, float]) -> float:
     return sum(ratios.values()) / len(ratios)
 
 
-def _numbers(scores: Scores, first: FirstForecasts, opponent: Opponent) -> dict[str, Number]:
+def _numbers(scores: "Scores", first: FirstForecasts, opponent: Opponent) -> dict[str, Number]:
     numbers: dict[str, Number] = {name: scores["model"][name] for name in (*JUDGED, "bias")}
     numbers |= {f"seasonal_naive_{name}": scores["seasonal_naive"][name] for name in JUDGED}
     numbers |= {

@@ -117,11 +117,21 @@ class DeltaTables:
         except TableNotFoundError:
             return None
 
+    def version(self, table: Table) -> int | None:
+        """The newest version, or None where the table has never been written."""
+        found = self.open(table)
+        return None if found is None else found.version()
+
     def read(
-        self, table: Table, start: date | None = None, end: date | None = None, columns: Sequence[str] | None = None
+        self,
+        table: Table,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Sequence[str] | None = None,
+        version: int | None = None,
     ) -> pa.Table:
         """Rows of days start..end (all if not told) in the contract's types; an unwritten table has no rows."""
-        return self.stream(table, start, end, columns).read_all()
+        return self.stream(table, start, end, columns, version).read_all()
 
     def stream(
         self,
@@ -147,12 +157,17 @@ class DeltaTables:
         return TableReader(self, table, None if found is None else found.version(), start, end)
 
     def read_spark(
-        self, spark: "SparkSession", table: Table, start: date | None = None, end: date | None = None
+        self,
+        spark: "SparkSession",
+        table: Table,
+        start: date | None = None,
+        end: date | None = None,
+        version: int | None = None,
     ) -> "DataFrame":
-        """The same as a Spark frame, pinned to the version that is newest now."""
+        """The same as a Spark frame, pinned to a version (the one that is newest now if none)."""
         from pyspark.sql import functions as F  # noqa: N812
 
-        found = self.open(table)
+        found = self.open(table, version)
         if found is None:
             return spark.createDataFrame([], table.spark_ddl)
         frame = (

@@ -1,36 +1,55 @@
 """The IO manager of trained models: XGBoost UBJ and a JSON manifest in the model registry, never a pickle."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from nexgen_assets.resources.aliases import CHALLENGER, CHAMPION, ROLLED_BACK, Aliases
 from nexgen_assets.resources.lake import LakeResource
-from nexgen_assets.resources.registry import CHAMPION, ModelRegistry
+from nexgen_assets.resources.registry import ModelRegistry
+from nexgen_assets.verdicts import Verdict
 
 if TYPE_CHECKING:
     from nexgen_assets.forecasting.model import TrainedModel
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A trained model, whether it may serve, and what it was made of: facts beside its content."""
+
+    model: "TrainedModel"
+    verdict: Verdict
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 class ModelIOManager(dg.ConfigurableIOManager):
-    """Registers a model as an immutable version; a model that beats the baseline becomes champion."""
+    """Registers a model as an immutable version: one that may serve becomes champion, another one challenger."""
 
     lake: LakeResource
 
-    def handle_output(self, context: dg.OutputContext, obj: "TrainedModel") -> None:
-        registry = ModelRegistry(self.lake.access)
-        known = registry.register(obj.to_files(), obj.training_cutoff)
-        if obj.beats_baseline:
-            registry.promote(known.version)
-        else:
-            context.log.warning(
-                f"model {known.version} does not beat the seasonal naive on its hold-out: registered, not promoted"
-            )
+    def handle_output(self, context: dg.OutputContext, obj: Candidate) -> None:
+        registry, verdict = ModelRegistry(self.lake.access), obj.verdict
+        facts = {
+            **obj.facts,
+            "registered_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "run_id": context.run_id,
+        }
+        known = registry.register(obj.model.to_files(), obj.model.training_cutoff, facts)
+        move = registry.promote if verdict.passed else registry.challenge
+        move(known.version, verdict.reason, context.run_id, verdict.numbers)
+        if not verdict.passed:
+            context.log.warning(f"model {known.version} is registered, {verdict.reason}")
+        aliases = registry.aliases()
         context.add_output_metadata(
             {
                 "model_version": known.version,
-                "is_champion": obj.beats_baseline,
-                "training_cutoff": obj.training_cutoff.isoformat(),
-                "alias": CHAMPION if obj.beats_baseline else "none",
+                "alias": alias_of(known.version, aliases),
+                "champion": aliases.champion.version if aliases.champion else "none",
+                "why": verdict.reason,
+                "training_cutoff": known.training_cutoff.isoformat(),
                 "dagster/uri": dg.MetadataValue.url(f"{registry.uri}/versions/{known.version}"),
             }
         )
@@ -39,7 +58,18 @@ class ModelIOManager(dg.ConfigurableIOManager):
         from nexgen_assets.forecasting.model import TrainedModel
 
         registry = ModelRegistry(self.lake.access)
-        champions = registry.champions()
-        if not champions:
+        champion = registry.aliases().champion
+        if champion is None:
             raise dg.DagsterInvariantViolationError(f"no model in {registry.uri} yet: run the job `training`")
-        return TrainedModel.from_files(registry.load(champions[-1].version))
+        return TrainedModel.from_files(registry.load(champion.version))
+
+
+def alias_of(version: str, aliases: Aliases) -> str:
+    """What a version is now, for a person."""
+    if aliases.champion and aliases.champion.version == version:
+        return CHAMPION
+    if aliases.challenger and aliases.challenger.version == version:
+        return CHALLENGER
+    if aliases.is_rolled_back(version):
+        return ROLLED_BACK
+    return "serves earlier origins" if aliases.is_serving(version) else "none"
