@@ -18,6 +18,7 @@ from nexgen_assets.launcher import (
     DAILY,
     HISTORY,
     INGEST,
+    ROLL_BACK,
     ROLLBACK,
     TRAINING,
     PlannedRun,
@@ -65,7 +66,7 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             TRAINING,
             dg.AssetSelection.assets("trained_model"),
-            description="Train a model that sees no sale after `as_of`; it serves if it passes the check `fit_to_serve`.",
+            description="Train a model that sees no sale after `as_of`; it serves if it passes `fit_to_serve`.",
         ),
         dg.define_asset_job(
             HOUSEKEEPING,
@@ -85,7 +86,7 @@ class RollbackConfig(dg.Config):
 def rollback_job() -> dg.JobDefinition:
     """The job behind `nexgen model rollback`: in the UI, one click and its configuration."""
 
-    @dg.op(name=ROLLBACK, out={})
+    @dg.op(name=ROLL_BACK, out={})
     def roll_back(context: dg.OpExecutionContext, config: RollbackConfig, lake: LakeResource) -> Iterator[Any]:
         version, champion = ModelRegistry(lake.access).roll_back(config.version, config.reason, context.run_id)
         serving = champion.version if champion else "the seasonal naive"

@@ -20,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Retail sales in, purchase orders out.",
 )
+model_app = typer.Typer(no_args_is_help=True, help="The versions of the forecasting model.")
+app.add_typer(model_app, name="model")
 console = Console()
 
 
@@ -144,6 +146,27 @@ def backtest(  # noqa: PLR0917  (a command has as many options as it has)
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@model_app.command(name="list")
+def list_models() -> None:
+    """Show every model version: its recipe, its scores, whether it serves, and why."""
+    from nexgen_assets.commands.model import list_models
+
+    list_models(load_settings(), console)
+
+
+@model_app.command()
+def rollback(
+    version: Annotated[
+        str | None, typer.Argument(help="Version to take out of service; the champion if not told")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the history")] = "not told",
+) -> None:
+    """Take a model version out of service for good; the champion before it serves again."""
+    from nexgen_assets.commands.model import roll_back
+
+    roll_back(load_settings(), version, reason, console)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from nexgen_assets.processes import is_dead, process_tags
 from nexgen_assets.settings import Settings
 
 INGEST, HISTORY, DAILY, TRAINING, ROLLBACK = "ingest", "history", "daily", "training", "rollback_model"
+ROLL_BACK = "roll_back"  # the op of that job
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -62,7 +63,7 @@ def training_run(as_of: date) -> PlannedRun:
 def rollback_run(version: str | None, reason: str) -> PlannedRun:
     """Takes a model version out of service, the champion if none is told."""
     config = {"reason": reason} | ({"version": version} if version else {})
-    return PlannedRun(ROLLBACK, run_config={"ops": {ROLLBACK: {"config": config}}})
+    return PlannedRun(ROLLBACK, run_config={"ops": {ROLL_BACK: {"config": config}}})
 
 
 def plan_days(days: Iterable[date], origins: int, busy: Iterable[date] = ()) -> list[PlannedRun]:
