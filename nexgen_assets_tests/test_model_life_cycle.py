@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 import obstore
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
@@ -36,7 +35,7 @@ DAYS = 200
 LAST = FIRST + timedelta(days=DAYS - 1)
 WEEK_AGO = LAST - timedelta(days=7)
 ORIGIN = LAST - timedelta(days=28)
-HASTY = {"rounds": 12}  # learns too little, and still beats the seasonal naive
+HASTY = {"rounds": 14}  # learns too little, and still beats the seasonal naive
 
 Parameters = Mapping[str, float] | None
 
@@ -212,9 +211,8 @@ def test_the_champion_is_not_judged_by_a_model_that_has_seen_the_days(train: Tra
 def test_a_refresh_of_the_same_recipe_needs_no_comparison(train: Train, registry: ModelRegistry) -> None:
     earlier = train(WEEK_AGO)
     later = train(LAST)
-    assert later.check.description == (
-        f"promoted: it beats the seasonal naive; a refresh of the recipe of champion {earlier.version} needs no comparison"
-    )
+    assert f"a refresh of the recipe of champion {earlier.version} needs no comparison" in str(later.check.description)
+    assert "champion_wrmsse" not in later.check.metadata
     assert later.metadata["recipe"] == earlier.metadata["recipe"]
     assert [registry.champion_for(day) for day in (WEEK_AGO, LAST)] == registry.champions()
 
@@ -256,15 +254,11 @@ def older(train: Train, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
     return champion.version
 
 
-def publish_forecasts(lake: LakeResource, factor: float = 1.0) -> None:
-    """The seasonal naive's forecasts of ORIGIN times a factor."""
+def publish_forecasts(lake: LakeResource) -> None:
+    """The seasonal naive's forecasts of ORIGIN."""
     tables = DeltaTables(lake.access)
     rows = seasonal_naive_forecast(tables.read(CLEANED_FEATURES, ORIGIN, ORIGIN))
-    place = rows.schema.get_field_index("mean")
-    means = pc.multiply(rows["mean"], factor).cast(rows.schema.field("mean").type)
-    tables.replace_days(
-        FORECASTS, rows.set_column(place, rows.schema.field("mean"), means), ORIGIN, ORIGIN, "forecasts"
-    )
+    tables.replace_days(FORECASTS, rows, ORIGIN, ORIGIN, "forecasts")
 
 
 def test_what_this_code_cannot_refit_is_judged_by_the_forecasts_it_published(
