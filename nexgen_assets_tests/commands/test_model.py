@@ -1,11 +1,11 @@
-"""`nexgen model`: the versions and why they are what they are; a rollback that holds through the next run."""
+"""`nexgen model`: the versions and why they are what they are, and a rollback that holds through the next run."""
 
 from collections.abc import Iterator
-from datetime import date
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -16,35 +16,100 @@ from nexgen_assets.resources.embedded_s3 import embedded_s3
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.tables import FORECASTS
-from nexgen_assets_tests.test_demo import SMALL, environment, finish, instance_of, start
+from nexgen_assets_tests.test_demo import SMALL, finish, instance_of, start
 
-__all__ = ["environment"]
+
+@dataclass(frozen=True)
+class Story:
+    """A demo, whose champion is then rolled back, and a run of its last day after that: what was printed and left."""
+
+    home: Path
+    demo: Aliases
+    rolled_back: str
+    after: Aliases
+    listed: str
+    run: str
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of a demo, with its two champions: as of four weeks ago, and as of its last day."""
-    folder = tmp_path_factory.mktemp("models")
-    finish(start(folder, *SMALL))
-    return folder
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    home = tmp_path_factory.mktemp("models")
+
+    def nexgen(*arguments: str) -> str:
+        return finish(start(home, *arguments))
+
+    nexgen(*SMALL)
+    demo = aliases_of(home)
+    last = str(max(known.training_cutoff for known in demo.champions))
+    return Story(
+        home=home,
+        demo=demo,
+        rolled_back=nexgen("model", "rollback", "--reason", "orders doubled"),
+        after=aliases_of(home),
+        listed=nexgen("model", "list"),
+        run=nexgen("run", "--start", last, "--end", last),
+    )
 
 
-@pytest.fixture(scope="module")
-def before(home: Path) -> Aliases:
+@contextmanager
+def lake_of(home: Path) -> Iterator[S3Access]:
+    with embedded_s3(home) as server:
+        yield S3Access("nexgen", "local", "us-east-1", server.endpoint, server.access_key, server.secret_key)
+
+
+def aliases_of(home: Path) -> Aliases:
     with lake_of(home) as access:
         return ModelRegistry(access).aliases()
 
 
-@pytest.fixture(scope="module")
-def rolled_back(home: Path, before: Aliases) -> str:  # noqa: ARG001  # the aliases are looked at first
-    return finish(start(home, "model", "rollback", "--reason", "orders doubled"))
+def champion_of(aliases: Aliases) -> str:
+    assert aliases.champion is not None
+    return aliases.champion.version
 
 
-@pytest.fixture(scope="module")
-def after(home: Path, rolled_back: str) -> Aliases:  # noqa: ARG001
-    with lake_of(home) as access:
-        return ModelRegistry(access).aliases()
+def test_a_rollback_says_what_serves_after_it(story: Story) -> None:
+    earlier, champion = (known.version for known in story.demo.champions)
+    assert f"{champion} serves no more." in story.rolled_back
+    assert f"Champion: {earlier}" in story.rolled_back
+    assert champion_of(story.after) == earlier
 
 
-class lake_of:  # noqa: N801
-    pass
+def test_the_history_names_the_run_of_the_rollback(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    move = story.after.history[-1]
+    assert (move.version, move.alias, move.why) == (champion_of(story.demo), ROLLED_BACK, "orders doubled")
+    with instance_of(story.home) as instance:
+        [run] = instance.get_runs(dg.RunsFilter(job_name=ROLLBACK))
+    assert (run.run_id, run.is_success) == (move.by, True)
+
+
+def test_the_list_shows_every_version_the_newest_first_with_its_alias_and_the_reason(story: Story) -> None:
+    lines = [line for line in story.listed.splitlines() if line.split()]
+    earlier, latest = (known.version for known in story.demo.champions)
+    rows = [line for line in lines if line.split()[0] in (earlier, latest)]
+    assert [row.split()[0] for row in rows] == [latest, earlier]
+    assert "rolled_back" in rows[0]
+    assert "orders doubled" in rows[0]
+    assert "champion" in rows[1]
+    assert "promoted: it beats the seasonal naive" in rows[1]
+
+
+def test_a_training_that_may_not_serve_stops_no_run(story: Story) -> None:
+    assert "fit_to_serve not promoted: it was rolled back on" in " ".join(story.run.split())
+    assert "done reorder_recommendations" in story.run
+
+
+def test_forecasts_name_the_version_that_made_them_and_never_the_rolled_back_one(story: Story) -> None:
+    with lake_of(story.home) as access:
+        tables = DeltaTables(access)
+        last = tables.last_day(FORECASTS)
+        versions = pc.unique(tables.read(FORECASTS, last, last)["model_version"]).to_pylist()
+    assert versions == [champion_of(story.after)]
+
+
+def test_an_unknown_version_is_refused_in_one_line(story: Story) -> None:
+    process = start(story.home, "model", "rollback", "20240101-000000000000")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "model version 20240101-000000000000 does not serve" in " ".join(output.split())
+    assert aliases_of(story.home).history[-1] == story.after.history[-1]
