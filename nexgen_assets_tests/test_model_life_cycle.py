@@ -351,6 +351,14 @@ def test_the_job_takes_the_champion_out_of_service_and_the_one_before_serves(
     assert (move.version, move.alias, move.why, move.by) == (later.version, ROLLED_BACK, "orders doubled", done.run_id)
 
 
+def test_one_click_without_any_configuration_rolls_the_champion_back(
+    train: Train, lake: LakeResource, registry: ModelRegistry, instance: dg.DagsterInstance
+) -> None:
+    train()
+    assert rollback_job().execute_in_process(resources={"lake": lake}, instance=instance).success
+    assert registry.champions() == []
+
+
 def test_the_asset_tells_of_the_rollback(train: Train, lake: LakeResource, instance: dg.DagsterInstance) -> None:
     trained = train()
     roll_back(lake, instance, trained.version, "orders doubled")

@@ -42,7 +42,9 @@ def _print_model(result: PipelineResult, console: Console) -> None:
     registry = ModelRegistry(result.access)
     champion = registry.champion_for(result.days.end)
     if champion is None:
-        console.print("[yellow]No model beats the seasonal naive yet; forecasts are the seasonal naive's.[/]")
+        console.print(
+            "[yellow]No model is fit to serve yet; forecasts are the seasonal naive's. Why: nexgen model list[/]"
+        )
         return
     model = TrainedModel.from_files(registry.load(champion.version))
     grid = Grid(

@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from nexgen_assets.forecasting import training
+from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.evaluation import squared_step_mean
 from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.forecasting.frame import PlannedPromotions
@@ -152,6 +153,44 @@ def test_it_learns_the_week(model: TrainedModel) -> None:
     """No week's level changes in this panel, so the baselines' totals are hard to beat; the days within it are not."""
     for method in ("seasonal_naive", "moving_average_28"):
         assert model.metrics["model"]["wrmsse"] < 0.9 * model.metrics[method]["wrmsse"]
+
+
+@pytest.fixture(scope="module")
+def data(panel: Panel) -> training.TrainingData:
+    return training.training_data(panel.features_frame, panel.demand_frame, AS_OF, ROWS)
+
+
+def test_a_recipe_refit_for_comparison_has_the_scores_of_its_own_model(
+    model: TrainedModel, data: training.TrainingData
+) -> None:
+    scores = training.refit_scores(data, PlannedPromotions.none(), model.recipe)
+    assert scores == {name: model.metrics["model"][name] for name in scores}
+
+
+def test_other_parameters_make_another_recipe_and_another_model(
+    model: TrainedModel, data: training.TrainingData
+) -> None:
+    planned = PlannedPromotions.none()
+    other = training.fit(data, planned, training.recipe_of(planned, ROWS, "US", {"max_depth": 2, "rounds": 3}))
+    assert (other.recipe.parameters["max_depth"], other.recipe.rounds) == (2, 3)
+    assert other.recipe.overrides == {"max_depth": 2, "rounds": 3}
+    assert other.recipe != model.recipe
+    assert other.mean_model != model.mean_model
+
+
+def test_published_forecasts_have_the_scores_of_what_made_them(
+    model: TrainedModel, data: training.TrainingData
+) -> None:
+    published = seasonal_naive_forecast(data.holdout.features)
+    scores = training.published_scores(data, published)
+    assert scores == pytest.approx({name: model.metrics["seasonal_naive"][name] for name in scores or ()}, rel=1e-5)
+    assert scores
+
+
+def test_published_forecasts_that_lack_a_row_are_no_judge(data: training.TrainingData) -> None:
+    published = seasonal_naive_forecast(data.holdout.features)
+    assert training.published_scores(data, published.slice(1)) is None
+    assert training.published_scores(data, published.slice(0, 0)) is None
 
 
 def test_the_scale_of_a_series_counts_the_days_without_a_row(panel: Panel) -> None:
