@@ -192,8 +192,10 @@ def _opponent(
         return promotion.Opponent(words, scores)
     if scores := published_scores(data, inputs.tables.read(FORECASTS, origin, origin)):
         return promotion.Opponent(f"the forecasts published on {origin} (this code cannot refit the champion)", scores)
-    words = f"not compared with champion {champion.version}: this code cannot refit it, and {origin} has no forecasts"
-    return promotion.Opponent(words)
+    return promotion.Opponent(
+        f"not compared with champion {champion.version}: this code cannot refit it, and not all series have forecasts "
+        f"of {origin}"
+    )
 
 
 def _objection(model: "TrainedModel", registry: ModelRegistry) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ROUNDS = "rounds"
+ROUNDS_PARAMETER = "rounds"
 
 
 class RecipeError(ValueError):
@@ -47,13 +47,13 @@ class Recipe:
     def from_json(cls, content: Mapping[str, Any]) -> "Recipe":
         """The recipe in a model's manifest; models older than recipes kept the rounds among the parameters."""
         parameters = dict(content["parameters"])
-        older_rounds = parameters.pop(ROUNDS, 0)
+        older_rounds = parameters.pop(ROUNDS_PARAMETER, 0)
         return cls(
             content["code_version"],
             tuple(content["feature_names"]),
             content["country"],
             content.get("sampling_rows", 0),
-            content.get(ROUNDS, older_rounds),
+            content.get(ROUNDS_PARAMETER, older_rounds),
             parameters,
             content.get("overrides", {}),
         )

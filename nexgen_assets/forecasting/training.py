@@ -23,8 +23,7 @@ from nexgen_assets.forecasting import baselines, evaluation
 from nexgen_assets.forecasting.frame import EPOCH, Covariates, Frame, expand, feature_names, level_of
 from nexgen_assets.forecasting.model import CODE_VERSION, MeanModel, Scores, TrainedModel
 from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles
-from nexgen_assets.forecasting.recipes import ROUNDS as ROUNDS_NAME
-from nexgen_assets.forecasting.recipes import Recipe, overridden
+from nexgen_assets.forecasting.recipes import ROUNDS_PARAMETER, Recipe, overridden
 from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
 
 Real32 = NDArray[np.float32]
@@ -79,10 +78,10 @@ def recipe_of(covariates: Covariates, rows: int, country: str, overrides: Mappin
 
     Raises RecipeError for a parameter that it does not have.
     """
-    own = {**PARAMETERS, ROUNDS_NAME: ROUNDS}
+    own = {**PARAMETERS, ROUNDS_PARAMETER: ROUNDS}
     parameters = overridden(own, overrides or {})
     changed = {name: value for name, value in parameters.items() if value != own[name]}
-    rounds = parameters.pop(ROUNDS_NAME)
+    rounds = parameters.pop(ROUNDS_PARAMETER)
     return Recipe(CODE_VERSION, feature_names(covariates), country, rows, rounds, parameters, changed)
 
 

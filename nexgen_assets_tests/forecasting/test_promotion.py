@@ -43,6 +43,22 @@ def test_the_seasonal_naive_is_to_be_beaten_in_the_day_and_in_the_total(wape_tot
     assert not judged(wape_total, wrmsse).passed
 
 
+def test_where_no_sale_has_an_amount_the_total_is_judged_alone() -> None:
+    naive = {**NAIVE, "wrmsse": math.nan}
+    assert judged(0.5, math.nan, naive=naive).passed
+    assert not judged(1.1, math.nan, naive=naive).passed
+    champion = Opponent("recipe 1a2b3c4d", {"wape_total": 0.5, "wrmsse": math.nan})
+    assert judged(0.4, math.nan, naive=naive, opponent=champion).passed
+    assert not judged(0.5, math.nan, naive=naive, opponent=champion).passed
+
+
+def test_days_without_a_sale_judge_no_model() -> None:
+    nothing = {"wape_total": math.nan, "wrmsse": math.nan}
+    verdict = judged(math.nan, math.nan, math.nan, naive=nothing)
+    assert not verdict.passed
+    assert "nothing was sold on the days it is judged on" in verdict.reason
+
+
 @pytest.mark.parametrize(("bias", "passes"), [(0.29, True), (-0.29, True), (0.31, False), (-0.31, False)])
 def test_the_bias_is_bounded_either_way(bias: float, passes: bool) -> None:
     assert judged(bias=bias).passed is passes
