@@ -1,8 +1,10 @@
 """`nexgen model`: the versions and why they are what they are, and a rollback that holds through the next run."""
 
+import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -16,15 +18,20 @@ from nexgen_assets.resources.embedded_s3 import embedded_s3
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.tables import FORECASTS
-from nexgen_assets_tests.test_demo import SMALL, finish, instance_of, start
+from nexgen_assets_tests.forecasting.trends import trending_panel
+from nexgen_assets_tests.test_demo import finish, instance_of, start
+
+FIRST = date(2024, 1, 1)
+DAYS = 200
+LAST = FIRST + timedelta(days=DAYS - 1)
 
 
 @dataclass(frozen=True)
 class Story:
-    """A demo, whose champion is then rolled back, and a run of its last day after that: what was printed and left."""
+    """Sales are run, the champion is then rolled back, and the last day run again: what was printed and left."""
 
     home: Path
-    demo: Aliases
+    before: Aliases
     rolled_back: str
     after: Aliases
     listed: str
@@ -38,17 +45,26 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     def nexgen(*arguments: str) -> str:
         return finish(start(home, *arguments))
 
-    nexgen(*SMALL)
-    demo = aliases_of(home)
-    last = str(max(known.training_cutoff for known in demo.champions))
+    nexgen("land", str(write_sales(home / "sales.csv")))
+    nexgen("run")
     return Story(
         home=home,
-        demo=demo,
+        before=aliases_of(home),
         rolled_back=nexgen("model", "rollback", "--reason", "orders doubled"),
         after=aliases_of(home),
         listed=nexgen("model", "list"),
-        run=nexgen("run", "--start", last, "--end", last),
+        run=nexgen("run", "--start", str(LAST), "--end", str(LAST)),
     )
+
+
+def write_sales(path: Path) -> Path:
+    """Sales that a model learns more of than the seasonal naive."""
+    with path.open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["product_id", "location", "date_of_purchase", "quantity", "amount"])
+        for row in trending_panel(FIRST, DAYS).to_pylist():
+            lines.writerow([row["product_id"], row["location"], row["day"], row["demand_units"], row["revenue"]])
+    return path
 
 
 @contextmanager
@@ -68,7 +84,7 @@ def champion_of(aliases: Aliases) -> str:
 
 
 def test_a_rollback_says_what_serves_after_it(story: Story) -> None:
-    earlier, champion = (known.version for known in story.demo.champions)
+    earlier, champion = (known.version for known in story.before.champions)
     assert f"{champion} serves no more." in story.rolled_back
     assert f"Champion: {earlier}" in story.rolled_back
     assert champion_of(story.after) == earlier
@@ -77,7 +93,7 @@ def test_a_rollback_says_what_serves_after_it(story: Story) -> None:
 def test_the_history_names_the_run_of_the_rollback(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", "")
     move = story.after.history[-1]
-    assert (move.version, move.alias, move.why) == (champion_of(story.demo), ROLLED_BACK, "orders doubled")
+    assert (move.version, move.alias, move.why) == (champion_of(story.before), ROLLED_BACK, "orders doubled")
     with instance_of(story.home) as instance:
         [run] = instance.get_runs(dg.RunsFilter(job_name=ROLLBACK))
     assert (run.run_id, run.is_success) == (move.by, True)
@@ -85,7 +101,7 @@ def test_the_history_names_the_run_of_the_rollback(story: Story, monkeypatch: py
 
 def test_the_list_shows_every_version_the_newest_first_with_its_alias_and_the_reason(story: Story) -> None:
     lines = [line for line in story.listed.splitlines() if line.split()]
-    earlier, latest = (known.version for known in story.demo.champions)
+    earlier, latest = (known.version for known in story.before.champions)
     rows = [line for line in lines if line.split()[0] in (earlier, latest)]
     assert [row.split()[0] for row in rows] == [latest, earlier]
     assert "rolled_back" in rows[0]
