@@ -368,6 +368,8 @@ DAILY_DEMAND = Table(
 
 DEMAND_WINDOWS = (7, 14, 28, 56, 91, 182, 364)
 SPREAD_WINDOWS = (28, 91)
+IN_STOCK_WINDOWS = (7, 28, 91)
+STOCKOUT_WINDOWS = (7, 28)
 WEEKDAY_LAGS = tuple(range(7))
 
 CLEANED_FEATURES = Table(
@@ -399,6 +401,16 @@ CLEANED_FEATURES = Table(
                 minimum=0,
             )
             for w in DEMAND_WINDOWS
+        ),
+        *(
+            Column(
+                f"in_stock_mean_{w}",
+                REAL32,
+                f"Mean units a day over the days known and not out of stock of the last {w}, from the first sale on",
+                "units per day",
+                minimum=0,
+            )
+            for w in IN_STOCK_WINDOWS
         ),
         *(
             Column(
@@ -445,8 +457,15 @@ CLEANED_FEATURES = Table(
             "price_ratio_91", REAL32, "That price against its mean over the last 91 days; empty if unknown", minimum=0
         ),
         Column("promotion_share_28", REAL32, "Share of the last 28 days sold on promotion", nullable=False, minimum=0),
-        Column(
-            "stockout_share_28", REAL32, "Share of the last 28 days known to be out of stock", nullable=False, minimum=0
+        *(
+            Column(
+                f"stockout_share_{w}",
+                REAL32,
+                f"Share of the last {w} days known to be out of stock",
+                nullable=False,
+                minimum=0,
+            )
+            for w in STOCKOUT_WINDOWS
         ),
         Column(
             "category_mean_28",
@@ -472,7 +491,8 @@ CLEANED_FEATURES = Table(
         "age_days": ("daily_demand.demand_units",),
         "price_ratio_91": ("daily_demand.unit_price", "daily_demand.demand_units"),
         "promotion_share_28": ("daily_demand.is_promotion", "daily_demand.is_promotion_as_of"),
-        "stockout_share_28": ("daily_demand.is_stockout",),
+        **{f"in_stock_mean_{w}": ("daily_demand.demand_units", "daily_demand.is_stockout") for w in IN_STOCK_WINDOWS},
+        **{f"stockout_share_{w}": ("daily_demand.is_stockout",) for w in STOCKOUT_WINDOWS},
         "category_mean_28": ("daily_demand.category", "daily_demand.demand_units"),
     },
 )

@@ -9,7 +9,6 @@ table of scores per panel, with seconds (all origins) and the peak memory of the
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -86,9 +85,14 @@ def _forecast_here(panel: BenchmarkPanel, options: argparse.Namespace) -> None:
         rows = pd.read_parquet(panel.path, columns=list(panel.columns))
         rows["date"] = pd.to_datetime(rows["date"])
         pd.concat([PEERS[options.method](panel, rows, origin) for origin in panel.origins]).to_parquet(output)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(json.dumps({"seconds": time.perf_counter() - started, "megabytes": peak}) + "\n")
+    sys.stdout.write(json.dumps({"seconds": time.perf_counter() - started, "megabytes": _peak_megabytes()}) + "\n")
     sys.stdout.flush()
+
+
+def _peak_megabytes() -> float:
+    """The peak memory of this process; `ru_maxrss` would start from that of the parent."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def _nexgen(panel: BenchmarkPanel, output: Path) -> None:

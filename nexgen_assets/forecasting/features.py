@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  (the name under which every Spark page knows it)
 
-from nexgen_assets.tables import CLEANED_FEATURES, DAY, DEMAND_WINDOWS, SPREAD_WINDOWS, TEXT, WEEKDAY_LAGS
+from nexgen_assets.tables import (
+    CLEANED_FEATURES,
+    DAY,
+    DEMAND_WINDOWS,
+    IN_STOCK_WINDOWS,
+    SPREAD_WINDOWS,
+    STOCKOUT_WINDOWS,
+    TEXT,
+    WEEKDAY_LAGS,
+)
 
 SHORTEST_LOOKBACK = 392
 WEEKDAY_WEEKS = 8
@@ -211,8 +220,8 @@ class _WindowSums:
 class _KnownDays:
     """How many days of a window count, for the wanted rows of a grid: those since the first sale with known demand."""
 
-    def __init__(self, grid: _Grid, wanted: Whole, age: Whole) -> None:
-        self.unknown = _WindowSums(grid, _whole(grid.rows, "is_unknown"), wanted)
+    def __init__(self, grid: _Grid, is_unknown: Whole, wanted: Whole, age: Whole) -> None:
+        self.unknown = _WindowSums(grid, is_unknown, wanted)
         self._age = age
 
     def between(self, newest: int, oldest: int) -> Whole:
@@ -227,12 +236,15 @@ def _feature_table(grid: _Grid, rows: pa.Table, wanted: Whole, lookback_days: in
     units = _whole(grid.rows, "units")
     demand = _WindowSums(grid, units, wanted)
     age = _days_since_first_sale(grid, units, wanted, lookback_days)
-    known = _KnownDays(grid, wanted, np.where(age >= 0, age, lookback_days))  # never sold: every day was a zero
+    counted = np.where(age >= 0, age, lookback_days)  # never sold: every day was a zero
+    is_unknown, is_stockout = _whole(grid.rows, "is_unknown"), _whole(grid.rows, "is_stockout")
+    known = _KnownDays(grid, is_unknown, wanted, counted)
     features: dict[str, pa.ChunkedArray | pa.Array | NDArray[np.float64]] = {
         name: rows.column(name) for name in (DAY, "product_id", "location", "product_name", "category")
     }
     features |= {f"demand_lag_{k}": _lag(demand, known, k) for k in WEEKDAY_LAGS}
     features |= {f"demand_mean_{w}": _mean(demand.last(w), known.last(w)) for w in DEMAND_WINDOWS}
+    features |= _in_stock(grid, units, is_unknown | is_stockout, wanted, counted)
     features |= _spread(grid, demand, known, units, wanted)
     features |= {f"weekday_mean_{k}": _weekday_mean(demand, known, k) for k in WEEKDAY_LAGS}
     features |= _last_year(demand, known, age)
@@ -240,8 +252,9 @@ def _feature_table(grid: _Grid, rows: pa.Table, wanted: Whole, lookback_days: in
     days_since_sale = np.minimum(_whole(rows, "days_since_sale"), lookback_days).astype(np.float64)
     features["days_since_sale"] = days_since_sale
     features |= _price(grid, units, wanted)
-    for share, flag in (("promotion_share_28", "is_promotion"), ("stockout_share_28", "is_stockout")):
-        features[share] = _WindowSums(grid, _whole(grid.rows, flag), wanted).last(28) / 28
+    features["promotion_share_28"] = _WindowSums(grid, _whole(grid.rows, "is_promotion"), wanted).last(28) / 28
+    stockouts = _WindowSums(grid, is_stockout, wanted)
+    features |= {f"stockout_share_{w}": stockouts.last(w) / w for w in STOCKOUT_WINDOWS}
     features["category_mean_28"] = rows.column("category_mean")
     return _as_table(features)
 
@@ -253,6 +266,15 @@ def _mean(sums: Whole, days: Whole, scale: int = THOUSANDTHS) -> NDArray[np.floa
 
 def _lag(demand: _WindowSums, known: _KnownDays, days: int) -> NDArray[np.float64]:
     return np.where(known.unknown.between(days, days) > 0, np.nan, demand.between(days, days) / THOUSANDTHS)
+
+
+def _in_stock(
+    grid: _Grid, units: Whole, is_censored: Whole, wanted: Whole, age: Whole
+) -> dict[str, NDArray[np.float64]]:
+    """Means over the days whose sales were the demand: what a day without stock sold says little of it."""
+    days = _KnownDays(grid, is_censored, wanted, age)
+    demand = _WindowSums(grid, units * (1 - is_censored), wanted)
+    return {f"in_stock_mean_{w}": _mean(demand.last(w), days.last(w)) for w in IN_STOCK_WINDOWS}
 
 
 def _spread(

@@ -18,7 +18,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nexgen_assets.tables import CALENDAR, DAY, DEMAND_WINDOWS, HORIZON_DAYS, SPREAD_WINDOWS, WEEKDAY_LAGS
+from nexgen_assets.tables import (
+    CALENDAR,
+    DAY,
+    DEMAND_WINDOWS,
+    HORIZON_DAYS,
+    IN_STOCK_WINDOWS,
+    SPREAD_WINDOWS,
+    STOCKOUT_WINDOWS,
+    WEEKDAY_LAGS,
+)
 
 Real32 = NDArray[np.float32]
 Whole = NDArray[np.int64]
@@ -35,6 +44,7 @@ PLANNED_PROMOTION = "planned_promotion"
 OWN_FEATURES = (
     "log_level",
     *(f"relative_mean_{w}" for w in DEMAND_WINDOWS),
+    *(f"relative_in_stock_mean_{w}" for w in IN_STOCK_WINDOWS),
     *(f"relative_sd_{w}" for w in SPREAD_WINDOWS),
     *(f"zero_share_{w}" for w in SPREAD_WINDOWS),
     "relative_last_day",
@@ -45,7 +55,7 @@ OWN_FEATURES = (
     "log_unit_price",
     "price_ratio_91",
     "promotion_share_28",
-    "stockout_share_28",
+    *(f"stockout_share_{w}" for w in STOCKOUT_WINDOWS),
     "category_code",
 )
 WEEKDAY_FEATURES = ("relative_weekday_mean", "relative_weekday_last")
@@ -183,7 +193,8 @@ def expand(  # noqa: PLR0917
 
 def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32:
     category_code = _positions(features.column("category").cast(pa.string()), pa.array(categories, pa.string()))
-    relative = [f"demand_mean_{w}" for w in DEMAND_WINDOWS] + [f"demand_sd_{w}" for w in SPREAD_WINDOWS]
+    means = [f"demand_mean_{w}" for w in DEMAND_WINDOWS] + [f"in_stock_mean_{w}" for w in IN_STOCK_WINDOWS]
+    relative = means + [f"demand_sd_{w}" for w in SPREAD_WINDOWS]
     with np.errstate(divide="ignore"):
         log_price = np.log(_column(features, "unit_price"))
     columns = (
@@ -196,7 +207,8 @@ def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32
         _column(features, "days_since_sale"),
         _column(features, "age_days"),
         np.where(np.isfinite(log_price), log_price, np.nan),
-        *(_column(features, name) for name in ("price_ratio_91", "promotion_share_28", "stockout_share_28")),
+        *(_column(features, name) for name in ("price_ratio_91", "promotion_share_28")),
+        *(_column(features, f"stockout_share_{w}") for w in STOCKOUT_WINDOWS),
         category_code,
     )
     return np.stack(columns, axis=1).astype(np.float32)

@@ -3,12 +3,12 @@
 What belongs here: the calibration and the distributions derived from it, as pure functions of arrays. What does not:
 models, tables, engines.
 
-An error is a ratio: demand / max(mean forecast, a floor from the series' level). Ratios are pooled over series of like
-level, apart for each step: a range of horizons (daily demand) or a length in days (demand summed over an interval).
-Sums of daily quantiles are no quantiles of the sum; that is why intervals have ratios of their own.
+An error is a ratio: demand / max(mean forecast, a floor from the series' level). Ratios are pooled over forecasts of
+like size, for demand summed over an interval apart for each length: sums of daily quantiles are no quantiles of the
+sum. Pooled by forecast the quantiles of 15,000 slow series lost 2 % less than pooled by the series' level, since how
+much of demand is zeros depends on what is expected that day; horizons told apart lost 1 % more.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
+from nexgen_assets.forecasting.censoring import uncensored
+from nexgen_assets.tables import QUANTILES
 
 Reals = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
@@ -27,9 +28,11 @@ LEVELS = (
     *(0.9, 0.95, 0.975, 0.99, 0.995, 0.999),
 )
 FLOOR_SHARE = 0.2
-SEGMENT_SERIES = 150
+# at most so many segments, and at least so many errors of a step in each: those of one series' days are much alike
+DAILY_SEGMENTS, DAILY_ERRORS = 32, 1_000
+INTERVAL_SEGMENTS, INTERVAL_ERRORS = 8, 150
+SMALLEST_SHARE = 2.0**-11
 DECIMALS = 6
-HORIZON_STEPS = ((1, 7), (8, 14), (15, HORIZON_DAYS))
 EXTRAPOLATION_DAYS = 7
 
 
@@ -37,7 +40,7 @@ EXTRAPOLATION_DAYS = 7
 class RatioTable:
     """Quantiles of error ratios: `ratios` [segment][step][LEVELS], never falling along the levels.
 
-    `edges` are the inner borders of the segments, in units a day of the series' level.
+    `edges` are the inner borders of the segments, in units a day of the forecast.
     """
 
     edges: tuple[float, ...]
@@ -47,13 +50,14 @@ class RatioTable:
     def array(self) -> Floats:
         return np.asarray(self.ratios, dtype=np.float64)
 
-    def segment(self, level: Reals) -> NDArray[np.intp]:
-        return np.searchsorted(np.asarray(self.edges), level, side="right")
+    def segment(self, forecast: Reals) -> NDArray[np.intp]:
+        """The segment of each forecast, in units a day."""
+        return np.searchsorted(np.asarray(self.edges), forecast, side="right")
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Error ratios of daily demand by range of horizons, and of demand over the next 1..H days by length."""
+    """Error ratios of daily demand (one step), and of demand over the next 1..H days (a step for each length)."""
 
     daily: RatioTable
     interval: RatioTable
@@ -71,46 +75,56 @@ def _table_from_json(content: dict[str, Any]) -> RatioTable:
     return RatioTable(tuple(content["edges"]), ratios)
 
 
-def calibrate(actuals: Reals, means: Reals, level: Reals) -> Calibration:
+def calibrate(actuals: Reals, means: Reals, level: Reals, is_censored: NDArray[np.bool_] | None = None) -> Calibration:
     """Calibration from out-of-sample daily demand and mean forecasts [series, days], and levels [series].
 
-    Demand that is not a number is unknown, and so is every sum over such a day: they teach nothing.
-    Raises ValueError without any series.
+    Demand that is not a number is unknown, and so is every sum over such a day: they teach nothing. Days that
+    `is_censored` (out of stock) teach nothing of daily demand; in sums they count as `uncensored` says. Raises
+    ValueError without any series.
     """
     if not len(level):
         raise ValueError("no series to calibrate on")
-    edges = _segment_edges(level)
-    days = actuals.shape[1]
-    steps = [(first, last) for first, last in HORIZON_STEPS if first <= days]
-    daily = [_ratios(actuals[:, a - 1 : b], means[:, a - 1 : b], level[:, None]) for a, b in steps]
+    censored = np.zeros(actuals.shape, bool) if is_censored is None else is_censored
+    scale = _scale(means, level[:, None])
+    daily = np.where(censored, np.nan, actuals) / scale
     lengths = np.arange(1, actuals.shape[1] + 1)
-    interval = _ratios(np.cumsum(actuals, axis=1), np.cumsum(means, axis=1), level[:, None] * lengths)
-    return Calibration(_pool(daily, level, edges), _pool(list(interval.T[:, :, None]), level, edges))
-
-
-def _segment_edges(level: Reals) -> tuple[float, ...]:
-    """Eighths of the series, the uppermost halved on: few fast movers differ more than many slow ones."""
-    shares = [k / 8 for k in range(1, 8)] + [1 - 2.0**-k for k in range(4, 12)]
-    wide_enough = [s for s in shares if min(1 / 8, 1 - s) * len(level) >= SEGMENT_SERIES]
-    if not wide_enough:
-        return ()
-    # borders are levels that occur, above the lowest: no segment is empty, however many levels are equal
-    borders = np.unique(np.quantile(level, wide_enough, method="inverted_cdf"))
-    return tuple(float(border) for border in borders[borders > level.min()])
-
-
-def _ratios(actuals: Reals, means: Reals, level: Reals) -> Floats:
-    return np.asarray(actuals, np.float64) / _scale(means, level)
+    sums, sums_scale = (np.cumsum(values, axis=1) for values in (uncensored(actuals, means, censored), means))
+    sums_scale = _scale(sums_scale, level[:, None] * lengths)
+    return Calibration(
+        _pool(daily.reshape(-1, 1), scale.reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS),
+        _pool(sums / sums_scale, sums_scale / lengths, INTERVAL_SEGMENTS, INTERVAL_ERRORS),
+    )
 
 
 def _scale(means: Reals, level: Reals) -> Floats:
     return np.maximum(np.asarray(means, np.float64), FLOOR_SHARE * np.asarray(level, np.float64))
 
 
-def _pool(steps: Sequence[Floats], level: Reals, edges: tuple[float, ...]) -> RatioTable:
-    segment = np.searchsorted(np.asarray(edges), level, side="right")
-    pooled = tuple(tuple(_levels_of(step[segment == s]) for step in steps) for s in range(len(edges) + 1))
+def _pool(ratios: Floats, forecast: Floats, segments: int, errors: int) -> RatioTable:
+    """Quantiles of the ratios [rows, steps] by segment of their forecasts in units a day [rows, steps]."""
+    is_known = np.isfinite(ratios)
+    edges = _segment_edges(forecast[is_known], int(is_known.sum()) // ratios.shape[1], segments, errors)
+    segment = np.searchsorted(np.asarray(edges), forecast, side="right")
+    pooled = tuple(
+        tuple(_levels_of(ratios[segment[:, step] == s, step]) for step in range(ratios.shape[1]))
+        for s in range(len(edges) + 1)
+    )
     return RatioTable(edges, pooled)
+
+
+def _segment_edges(forecast: Floats, rows: int, segments: int, errors: int) -> tuple[float, ...]:
+    """Borders of segments of equal size, the uppermost halved on: few fast movers differ more than many slow ones."""
+    count = min(segments, rows // errors)
+    if count < 2:
+        return ()
+    shares = [k / count for k in range(1, count)]
+    above = 1 / (2 * count)
+    while above >= max(SMALLEST_SHARE, errors / rows):
+        shares.append(1 - above)
+        above /= 2
+    # borders are forecasts that occur, above the lowest: no segment is empty, however many are equal
+    borders = np.unique(np.quantile(forecast, shares, method="inverted_cdf"))
+    return tuple(float(border) for border in borders[borders > forecast.min()])
 
 
 def _levels_of(ratios: Floats) -> tuple[float, ...]:
@@ -122,14 +136,11 @@ def _levels_of(ratios: Floats) -> tuple[float, ...]:
 
 
 def daily_quantiles(means: Reals, level: Reals, calibration: Calibration) -> dict[str, Floats]:
-    """Quantiles of each day's demand by name (`tables.QUANTILES`), each [series, HORIZON_DAYS]: never falling, >= 0."""
+    """Quantiles of each day's demand by name (`tables.QUANTILES`), each [series, days]: never falling, >= 0."""
     table = calibration.daily
-    horizons = np.arange(1, means.shape[1] + 1)
-    step = np.searchsorted([last for _, last in HORIZON_STEPS[:-1]], horizons, side="left")
-    step = np.minimum(step, table.array.shape[1] - 1)
     scale = _scale(means, level[:, None])
-    segment = table.segment(level)[:, None]
-    return {name: scale * table.array[segment, step[None, :], LEVELS.index(share)] for name, share in QUANTILES.items()}
+    segment = table.segment(scale)
+    return {name: scale * table.array[segment, 0, LEVELS.index(share)] for name, share in QUANTILES.items()}
 
 
 @dataclass(frozen=True)
@@ -216,5 +227,6 @@ def interval_demand(daily_means: Reals, level: Reals, lengths: Whole, calibratio
     mean = mean + (lengths - within) * means[:, -EXTRAPOLATION_DAYS:].mean(axis=1)
     table = calibration.interval
     step = np.minimum(within, table.array.shape[1]) - 1
-    ratios = table.array[table.segment(level), step]
-    return IntervalDemand(mean, lengths > horizon, _scale(mean, level * lengths)[:, None] * ratios)
+    scale = _scale(mean, level * lengths)
+    ratios = table.array[table.segment(scale / lengths), step]
+    return IntervalDemand(mean, lengths > horizon, scale[:, None] * ratios)

@@ -43,6 +43,9 @@ def _features(spark: SparkSession, demand: pa.Table, start: date, end: date) -> 
 def _oracle(demand: pa.Table) -> pa.Table:
     """The contract's texts in SQL: each row joined with its own past."""
     windows = ", ".join(f"avg(u) filter (age < {w}) as demand_mean_{w}" for w in (7, 14, 28, 56, 91, 182, 364))
+    in_stock = ", ".join(
+        f"avg(u) filter (age < {w} and is_stockout is not true) as in_stock_mean_{w}" for w in (7, 28, 91)
+    )
     lags = ", ".join(
         f"""case when not bool_or(coalesce(is_unknown, false)) filter (age = {k})
             then coalesce(sum(u) filter (age = {k}), 0) end as demand_lag_{k}"""
@@ -72,11 +75,12 @@ def _oracle(demand: pa.Table) -> pa.Table:
             from grid g left join d p
                 on p.product_id = g.product_id and p.location = g.location and p.day = g.day - g.age::int),
         sums as (
-            select day, product_id, location, {lags}, {windows}, {spreads}, {weekdays},
+            select day, product_id, location, {lags}, {windows}, {in_stock}, {spreads}, {weekdays},
                 avg(p.u) filter (p.age between 336 and 363) as last_year,
                 coalesce(max(p.age) filter (p.u > 0), 0) as age_days,
                 avg(p.price) filter (p.age < 91 and p.u > 0) as usual_price,
                 count(*) filter (p.age < 28 and p.is_promotion) / 28 as promotion_share_28,
+                count(*) filter (p.age < 7 and p.is_stockout) / 7 as stockout_share_7,
                 count(*) filter (p.age < 28 and p.is_stockout) / 28 as stockout_share_28
             from pairs p group by all),
         category as (

@@ -98,12 +98,53 @@ def test_every_horizon_is_sampled(sample: pa.Table) -> None:
     assert set(sample["horizon"].to_pylist()) == set(range(1, HORIZON_DAYS + 1))
 
 
-def test_known_stockouts_are_no_targets(sample: pa.Table, panel: Panel) -> None:
+def test_days_known_to_be_out_of_stock_are_told_apart(sample: pa.Table, panel: Panel) -> None:
     stockouts = panel.demand.filter(panel.demand["is_stockout"])
     out = set(zip(*(stockouts[k].to_pylist() for k in ("product_id", "location", "day")), strict=True))
-    chosen = zip(*(sample[k].to_pylist() for k in ("product_id", "location", "day", "horizon")), strict=True)
     assert out
-    assert not out & {(product, place, day + timedelta(days=h)) for product, place, day, h in chosen}
+    for day, product, place, h, is_censored in zip(
+        *(sample[k].to_pylist() for k in (*KEYS, "is_censored")), strict=True
+    ):
+        assert is_censored == ((product, place, day + timedelta(days=h)) in out)
+
+
+def test_unknown_demand_is_no_target(panel: Panel, spark: SparkSession) -> None:
+    number = panel.demand.schema.get_field_index("demand_units")
+    field = panel.demand.schema.field(number).with_nullable(True)
+    nothing_known = panel.demand.set_column(number, field, pa.nulls(panel.demand.num_rows, field.type))
+    blind = Panel.of(spark, nothing_known, panel.features).sample()
+    told = {tuple(row.values()) for row in panel.demand.select(["product_id", "location", "day"]).to_pylist()}
+    targets = {
+        (product, place, day + timedelta(days=h))
+        for day, product, place, h in zip(*(blind[k].to_pylist() for k in KEYS), strict=True)
+    }
+    assert targets
+    assert not targets & {(product, place, day) for product, place, day in told}
+
+
+def _censored_frame(sold_without_stock: float) -> pa.Table:
+    """Two rows of one series that sells 4 units on days in stock; on the second it was out of stock."""
+    names = ("target", "sampling_weight", "in_stock_mean_28")
+    values = {"target": [4.0, sold_without_stock], "sampling_weight": [1.0, 1.0], "in_stock_mean_28": [4.0, 4.0]}
+    return pa.table(
+        {name: values[name] for name in names}
+        | {"is_censored": [False, True], "horizon": [1, 1], "day": pa.array([AS_OF, AS_OF], pa.date32())}
+    )
+
+
+def test_sales_of_days_without_stock_are_scaled_up_to_those_of_other_days() -> None:
+    level = np.ones(2, np.float32)
+    assert training._Lessons.of(_censored_frame(1.0), level).target.tolist() == [4.0, 4.0]
+
+
+def test_sales_of_days_without_stock_are_never_scaled_down() -> None:
+    level = np.ones(2, np.float32)
+    assert training._Lessons.of(_censored_frame(9.0), level).target.tolist() == [4.0, 9.0]
+
+
+def test_days_without_stock_teach_less() -> None:
+    weight = training._Lessons.of(_censored_frame(1.0), np.ones(2, np.float32)).weight
+    assert 0 < weight[1] < weight[0]
 
 
 def test_origins_are_chosen_without_looking_at_the_target(sample: pa.Table, panel: Panel, spark: SparkSession) -> None:
@@ -111,9 +152,7 @@ def test_origins_are_chosen_without_looking_at_the_target(sample: pa.Table, pane
     blind = Panel.of(spark, nothing_sold, panel.features).sample()
     chosen = {tuple(row.values()) for row in sample.select(KEYS).to_pylist()}
     blindly = {tuple(row.values()) for row in blind.select(KEYS).to_pylist()}
-    stockouts = blindly - chosen
-    assert chosen <= blindly
-    assert len(stockouts) < 0.35 * len(blindly)
+    assert chosen == blindly
 
 
 def test_weights_undo_the_sampling(panel: Panel) -> None:
