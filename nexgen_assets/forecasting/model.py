@@ -5,7 +5,7 @@ versions are kept. XGBoost is imported where it is used, so that whoever only na
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -28,7 +28,7 @@ Real32 = NDArray[np.float32]
 Scores = dict[str, dict[str, float]]
 
 STORED_FEATURES = feature_names(PlannedPromotions.none())
-BOOSTER_FILE = "model.ubj"
+BOOSTER_FILE = "model-{}.ubj"
 MANIFEST_FILE = "manifest.json"
 CODE_VERSION = "3"
 SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
@@ -40,13 +40,13 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class MeanModel:
-    """A booster of demand / level for all series, and what it takes to ask it.
+    """Boosters of demand / level for all series, whose forecasts are averaged, and what it takes to ask them.
 
     `categories` are the product categories it knows, `country` that of its holidays; `mean_factor` corrects its mean
     (see `training.py`).
     """
 
-    booster: bytes
+    boosters: tuple[bytes, ...]
     categories: tuple[str, ...]
     country: str
     mean_factor: float
@@ -59,15 +59,21 @@ class MeanModel:
     def _means(self, features: pa.Table, covariates: Covariates, threads: int) -> Real32:
         rows, horizons = all_horizons(features.num_rows)
         frame = expand(features, rows, horizons, covariates, self.categories, self.country)
-        self._loaded.set_param({"nthread": threads})
-        relative = self._loaded.inplace_predict(frame.matrix)
+        for booster in self._loaded:
+            booster.set_param({"nthread": threads})
+        relative = average_forecast(self._loaded, frame.matrix)
         return (relative * frame.level * np.float32(self.mean_factor)).reshape(-1, HORIZON_DAYS)
 
     @cached_property
-    def _loaded(self) -> "xgboost.Booster":
+    def _loaded(self) -> "list[xgboost.Booster]":
         import xgboost
 
-        return xgboost.Booster(model_file=bytearray(self.booster))
+        return [xgboost.Booster(model_file=bytearray(content)) for content in self.boosters]
+
+
+def average_forecast(boosters: "Sequence[xgboost.Booster]", matrix: Real32) -> Real32:
+    """The mean of what the boosters say of each row of a design matrix (`frame.py`)."""
+    return np.stack([booster.inplace_predict(matrix) for booster in boosters]).mean(axis=0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,8 @@ class TrainedModel:
             "rows": self.rows,
             "calibration": self.calibration.to_json(),
         }
-        return {BOOSTER_FILE: self.mean_model.booster, MANIFEST_FILE: json.dumps(manifest, sort_keys=True).encode()}
+        boosters = {BOOSTER_FILE.format(i): content for i, content in enumerate(self.mean_model.boosters)}
+        return {**boosters, MANIFEST_FILE: json.dumps(manifest, sort_keys=True).encode()}
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> "TrainedModel":
@@ -109,7 +116,12 @@ class TrainedModel:
         if (version := manifest["code_version"]) != CODE_VERSION:
             raise ModelError(f"the model was made by code version {version}, this is {CODE_VERSION}: retrain")
         return cls(
-            MeanModel(files[BOOSTER_FILE], tuple(manifest["categories"]), manifest["country"], manifest["mean_factor"]),
+            MeanModel(
+                tuple(files[BOOSTER_FILE.format(i)] for i in range(len(files) - 1)),
+                tuple(manifest["categories"]),
+                manifest["country"],
+                manifest["mean_factor"],
+            ),
             date.fromisoformat(manifest["training_cutoff"]),
             Calibration.from_json(manifest["calibration"]),
             manifest["metrics"],
