@@ -35,7 +35,7 @@ DAYS = 200
 LAST = FIRST + timedelta(days=DAYS - 1)
 WEEK_AGO = LAST - timedelta(days=7)
 ORIGIN = LAST - timedelta(days=28)
-HASTY = {"rounds": 14}  # learns too little, and still beats the seasonal naive
+HASTY = {"rounds": 40}  # learns too little, and still beats the seasonal naive
 
 Parameters = Mapping[str, float] | None
 
