@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.forecasting import panels
 from benchmarks.forecasting.panels import BenchmarkPanel
-from benchmarks.forecasting.peers import PEERS
+from benchmarks.forecasting.peers import PEERS, Peer
 from benchmarks.forecasting.scores import judged, scores
 
 NEXGEN = "NexGen"
@@ -80,22 +80,28 @@ def _forecast_here(panel: BenchmarkPanel, options: argparse.Namespace) -> None:
     output = _output(panel, options.work, options.method)
     started = time.perf_counter()
     if options.method == NEXGEN:
-        _nexgen(panel, output)
+        forecast_with_nexgen(panel, output)
     else:
-        rows = pd.read_parquet(panel.path, columns=list(panel.columns))
-        rows["date"] = pd.to_datetime(rows["date"])
-        pd.concat([PEERS[options.method](panel, rows, origin) for origin in panel.origins]).to_parquet(output)
-    sys.stdout.write(json.dumps({"seconds": time.perf_counter() - started, "megabytes": _peak_megabytes()}) + "\n")
+        forecast_with_peer(panel, PEERS[options.method], output)
+    sys.stdout.write(json.dumps({"seconds": time.perf_counter() - started, "megabytes": peak_megabytes()}) + "\n")
     sys.stdout.flush()
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
     """The peak memory of this process; `ru_maxrss` would start from that of the parent."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def _nexgen(panel: BenchmarkPanel, output: Path) -> None:
+def forecast_with_peer(panel: BenchmarkPanel, peer: Peer, output: Path) -> None:
+    """Write what a peer forecasts from every origin of a panel."""
+    rows = pd.read_parquet(panel.path, columns=list(panel.columns))
+    rows["date"] = pd.to_datetime(rows["date"])
+    pd.concat([peer(panel, rows, origin) for origin in panel.origins]).to_parquet(output)
+
+
+def forecast_with_nexgen(panel: BenchmarkPanel, output: Path) -> None:
+    """Write what `nexgen backtest` forecasts from every origin of a panel."""
     from nexgen_assets.commands.backtest import run_backtest
     from nexgen_assets.forecasting.panel import PanelColumns
     from nexgen_assets.settings import load_settings

@@ -4,6 +4,7 @@ Settings are those under which each did best on the panels here; every peer sees
 days after it only the covariates declared known. A day without a row is a day without a sale to them.
 """
 
+from collections.abc import Callable
 from datetime import date
 
 import numpy as np
@@ -16,6 +17,8 @@ THREADS = 2
 WINDOWS = (3, 7, 14, 28, 56, 112)
 MOST_ROWS = 500_000
 KEYS = ["product_id", "location"]
+
+Peer = Callable[[BenchmarkPanel, pd.DataFrame, date], pd.DataFrame]
 
 
 def seasonal_naive(panel: BenchmarkPanel, rows: pd.DataFrame, origin: date) -> pd.DataFrame:
@@ -44,7 +47,14 @@ def same_weekdays(panel: BenchmarkPanel, rows: pd.DataFrame, origin: date) -> pd
     return grid.table(by_weekday[:, np.arange(panel.horizon_days) % 7])
 
 
-def mlforecast_xgboost(panel: BenchmarkPanel, rows: pd.DataFrame, origin: date) -> pd.DataFrame:
+def mlforecast_mean(panel: BenchmarkPanel, rows: pd.DataFrame, origin: date) -> pd.DataFrame:
+    """mlforecast with XGBoost, recursive, without intervals."""
+    return mlforecast_xgboost(panel, rows, origin, has_intervals=False)
+
+
+def mlforecast_xgboost(
+    panel: BenchmarkPanel, rows: pd.DataFrame, origin: date, *, has_intervals: bool = True
+) -> pd.DataFrame:
     """mlforecast with XGBoost, recursive, conformal intervals from two windows."""
     import xgboost
     from mlforecast import MLForecast
@@ -88,20 +98,23 @@ def mlforecast_xgboost(panel: BenchmarkPanel, rows: pd.DataFrame, origin: date) 
     forecaster.fit(
         fitted[["unique_id", "ds", "y", *known, *static]],
         static_features=static,
-        prediction_intervals=PredictionIntervals(n_windows=2, h=panel.horizon_days),
+        prediction_intervals=PredictionIntervals(n_windows=2, h=panel.horizon_days) if has_intervals else None,
     )
     ids = fitted["unique_id"].unique()
     future = ahead.loc[ahead["unique_id"].isin(ids), ["unique_id", "ds", *known]]
     # one-sided 0.9, 0.95, 0.99 are the upper ends of two-sided 80, 90, 98
-    found = forecaster.predict(panel.horizon_days, X_df=future if known else None, level=[80, 90, 98])
-    columns = {
-        "mean": found["model"],
-        "q10": found["model-lo-80"],
-        "q50": found["model"],
-        "q90": found["model-hi-80"],
-        "q95": found["model-hi-90"],
-        "q99": found["model-hi-98"],
-    }
+    found = forecaster.predict(
+        panel.horizon_days, X_df=future if known else None, level=[80, 90, 98] if has_intervals else None
+    )
+    columns = {"mean": found["model"]}
+    if has_intervals:
+        columns |= {
+            "q10": found["model-lo-80"],
+            "q50": found["model"],
+            "q90": found["model-hi-80"],
+            "q95": found["model-hi-90"],
+            "q99": found["model-hi-98"],
+        }
     table = found[["unique_id", "ds"]].assign(**{name: np.maximum(value, 0) for name, value in columns.items()})
     if len(others):  # series too short for it: their recent mean
         recent = others[others["ds"] > pd.Timestamp(origin) - pd.Timedelta(28, "D")].groupby("unique_id")["y"].mean()
@@ -239,7 +252,7 @@ def _named(table: pd.DataFrame, origin: date) -> pd.DataFrame:
     return table.drop(columns=["unique_id", "ds"]).assign(**columns)
 
 
-PEERS = {
+PEERS: dict[str, Peer] = {
     "seasonal naive": seasonal_naive,
     "moving average 28": moving_average_28,
     "8 same weekdays": same_weekdays,
