@@ -9,6 +9,7 @@ the day's sales are unknown, not that nothing sold.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.frame import COVARIATE_HISTORY_DAYS, EPOCH, KNOWN_DAYS, Real32, Whole
-from nexgen_assets.tables import DAILY_DEMAND, DAY
+from nexgen_assets.tables import DAILY_DEMAND, DAY, HORIZON_DAYS
 
 REQUIRED = ("product_id", "location", "date", "quantity")
 
@@ -103,22 +105,20 @@ class PanelCovariates:
     fixed: Real32
 
     def around(self, product: pa.ChunkedArray, location: pa.ChunkedArray, origin: Whole) -> Real32:
-        """Values [names, rows, KNOWN_DAYS]; beyond the panel's days they are unknown."""
-        series = self._series(product, location)
-        day = origin[:, None] - self.first_day + np.arange(1 - COVARIATE_HISTORY_DAYS, HORIZON_END)
-        days = self.values.shape[2]
-        is_inside = (day >= 0) & (day < days)
-        found = self.values[:, series[:, None], np.clip(day, 0, max(days - 1, 0))]
-        return np.where(is_inside[None], found, np.nan).astype(np.float32)
+        """Values [names, rows, KNOWN_DAYS] around origins within the panel; beyond its days they are unknown."""
+        return self._windows[:, self._series(product, location), origin - self.first_day]
+
+    @cached_property
+    def _windows(self) -> Real32:
+        """A view [names, series, days, KNOWN_DAYS]: the days around each, to be copied in one piece."""
+        margins = ((0, 0), (0, 0), (COVARIATE_HISTORY_DAYS - 1, HORIZON_DAYS))
+        return sliding_window_view(np.pad(self.values, margins, constant_values=np.nan), KNOWN_DAYS, axis=2)
 
     def static(self, product: pa.ChunkedArray, location: pa.ChunkedArray) -> Real32:
         return self.fixed[self._series(product, location)]
 
     def _series(self, product: pa.ChunkedArray, location: pa.ChunkedArray) -> NDArray[np.intp]:
         return self.keys.get_indexer(_key(product.to_pandas(), location.to_pandas()))
-
-
-HORIZON_END = KNOWN_DAYS - COVARIATE_HISTORY_DAYS + 1
 
 
 def read_panel(path: Path, columns: PanelColumns) -> Panel:

@@ -39,6 +39,7 @@ SERIES = ["product_id", "location"]
 WARM_UP_DAYS = 91  # origins before know too little of their own past to be like those that will be forecast
 SHORTEST_WARM_UP_DAYS = 14  # a short history gives a third of itself
 VALUE_DAYS = 28
+ROWS_A_SERIES, FEWEST_ROWS = 100, 100_000  # measured on 2,000 and 15,000 series: more of a series' days teach no more
 PARAMETERS: dict[str, Any] = {
     # Poisson with the level as exposure: its equations balance the demand of every group of rows that the trees tell
     # apart, so that no volume segment is biased; chosen among Tweedie's powers by bias and error of the horizon total
@@ -167,12 +168,13 @@ def training_frame(
     the same data gives the same model.
     """
     known = features.where(F.col(DAY) < F.lit(as_of))
-    first_origin, interest = _interest_after_warm_up(known)
+    first_origin, interest, series = _interest_after_warm_up(known)
     if first_origin is None:
         raise TrainingError(
             f"no forecast origins before {as_of} to train on: at most {SHORTEST_WARM_UP_DAYS} days of history"
         )
     origins = known.where(F.col(DAY) >= F.lit(first_origin))
+    rows = min(rows, max(FEWEST_ROWS, ROWS_A_SERIES * series))
     sampled = _sampled(origins, rows / interest, horizon_days).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
     targets = demand.where(F.col(DAY) <= F.lit(as_of)).select(
         *SERIES,
@@ -203,15 +205,19 @@ def _with_targets_until(table: pa.Table, last: date) -> pa.Table:
     return table.filter(pa.array(days + horizons <= (last - EPOCH).days))
 
 
-def _interest_after_warm_up(origins: DataFrame) -> tuple[date | None, float]:
-    """The first origin that knows enough of its past, and the summed interest from it on; (None, 0) without one."""
-    daily = origins.groupBy(DAY).agg(F.sum(_interest()).alias("interest")).toArrow().sort_by(DAY)
-    days, interests = daily[DAY].to_pylist(), daily["interest"].to_pylist()
+def _interest_after_warm_up(origins: DataFrame) -> tuple[date | None, float, int]:
+    """The first origin that knows enough of its past, the summed interest from it on, and the most series of a day.
+
+    (None, 0, 0) if no origin knows enough.
+    """
+    facts = (F.sum(_interest()).alias("interest"), F.count("*").alias("series"))
+    daily = origins.groupBy(DAY).agg(*facts).toArrow().sort_by(DAY)
+    days, interests, series = (daily[name].to_pylist() for name in (DAY, "interest", "series"))
     if not days:
-        return None, 0.0
+        return None, 0.0, 0
     warm_up = min(WARM_UP_DAYS, max(SHORTEST_WARM_UP_DAYS, (days[-1] - days[0]).days // 3))
     warm = [i for i, day in enumerate(days) if day >= days[0] + timedelta(days=warm_up)]
-    return (days[warm[0]], sum(interests[warm[0] :])) if warm else (None, 0.0)
+    return (days[warm[0]], sum(interests[warm[0] :]), max(series)) if warm else (None, 0.0, 0)
 
 
 def _interest() -> Column:
