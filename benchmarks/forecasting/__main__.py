@@ -3,7 +3,8 @@
     uv run --group benchmarks python -m benchmarks.forecasting WORK [--freshretail FILE] [--synthetic FILE]
 
 Every method sees the same files, origins, covariates known ahead and cores, each in a process of its own. Prints one
-table of scores per panel, with seconds (all origins) and the peak memory of the process (MB).
+table of scores per panel, with seconds (all origins) and the peak memory of the process (MB), and one of how often
+NexGen's quantiles cover the demand.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.forecasting import panels
+from benchmarks.forecasting.calibration import calibration
 from benchmarks.forecasting.panels import BenchmarkPanel
 from benchmarks.forecasting.peers import PEERS, Peer
 from benchmarks.forecasting.scores import judged, scores
@@ -60,16 +62,32 @@ def _compare(panel: BenchmarkPanel, work: Path, methods: list[str]) -> None:
     grid = Table(title=f"{panel.name}: {len(panel.origins)} origins, {panel.horizon_days} days")
     for name in ("method", *SHOWN, "seconds", "MB"):
         grid.add_column(name, justify="left" if name == "method" else "right")
+    covered: pd.DataFrame | None = None
     for method in methods:
         command = [sys.executable, "-W", "ignore", "-m", "benchmarks.forecasting", *sys.argv[1:]]
         done = subprocess.run(
             [*command, "--method", method, "--panel", panel.name], check=True, stdout=subprocess.PIPE, text=True
         )
         cost = json.loads(done.stdout.splitlines()[-1])
-        result = scores(judged(panel, str(_output(panel, work, method))))
+        rows = judged(panel, str(_output(panel, work, method)))
+        result = scores(rows)
         shown = [f"{result[name]:.4f}" if name in result else "" for name in SHOWN]
         grid.add_row(method, *shown, f"{cost['seconds']:.1f}", f"{cost['megabytes']:,.0f}")
-    Console(width=160).print(grid)
+        if method == NEXGEN:
+            covered = calibration(rows)
+    console = Console(width=160)
+    console.print(grid)
+    if covered is not None:
+        console.print(_coverage_grid(panel, covered))
+
+
+def _coverage_grid(panel: BenchmarkPanel, covered: pd.DataFrame) -> Table:
+    grid = Table(title=f"{panel.name}: coverage of {NEXGEN}'s quantiles by units a day (see calibration.py)")
+    for name in covered.columns:
+        grid.add_column(name, justify="left" if covered[name].dtype == object else "right")
+    for row in covered.itertuples(index=False):
+        grid.add_row(*(f"{value:.1f}" if isinstance(value, float) else f"{value}" for value in row))
+    return grid
 
 
 def _output(panel: BenchmarkPanel, work: Path, method: str) -> Path:

@@ -155,12 +155,19 @@ def test_origins_are_chosen_without_looking_at_the_target(sample: pa.Table, pane
     assert chosen == blindly
 
 
-def test_weights_undo_the_sampling(panel: Panel) -> None:
-    some, most = panel.sample(rows=1_000), panel.sample(rows=10**9)
-    assert some.num_rows < most.num_rows / 2
+def test_weights_undo_the_sampling(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = panel.sample(rows=1_000)
+    monkeypatch.setattr(training, "ROWS_A_SERIES", 10**6)
+    every = panel.sample(rows=10**9)
+    assert some.num_rows < every.num_rows / 2
     estimate = np.sum(some["target"].to_numpy() * some["sampling_weight"].to_numpy())
-    assert estimate == pytest.approx(most["target"].to_numpy().sum(), rel=0.2)
-    assert set(most["sampling_weight"].to_pylist()) == {1.0}
+    assert estimate == pytest.approx(every["target"].to_numpy().sum(), rel=0.2)
+    assert set(every["sampling_weight"].to_pylist()) == {1.0}
+
+
+def test_a_series_teaches_so_many_rows_and_more_are_not_sampled(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "FEWEST_ROWS", 0)
+    assert panel.sample(rows=10**9).num_rows <= 1.05 * 90 * training.ROWS_A_SERIES
 
 
 def test_the_sample_is_about_as_large_as_asked(panel: Panel) -> None:
