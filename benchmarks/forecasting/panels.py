@@ -77,7 +77,7 @@ def freshretail(path: Path) -> BenchmarkPanel:
 
 
 def synthetic(path: Path, folder: Path) -> BenchmarkPanel:
-    """A panel of `make_panel.py` (see the README): `unique_id, ds, y, demand, on_hand, price, promo, holiday, ...`."""
+    """A panel with known demand: `unique_id, ds, y, demand, on_hand, price, promo, holiday, store, item, dept, cat`."""
     renamed = folder / f"{path.stem}_panel.parquet"
     with duckdb.connect() as connection:
         connection.sql(
