@@ -11,6 +11,7 @@ from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.settings import Settings
 
 SCORES = {"WRMSSE": "wrmsse", "WAPE of total": "wape_total", "bias": "bias"}
+WIDTH = 140
 
 
 def list_models(settings: Settings, console: Console) -> None:
@@ -37,6 +38,8 @@ def list_models(settings: Settings, console: Console) -> None:
             *(f"{scores[name]:.3f}" if name in scores else "" for name in SCORES.values()),
             f"[dim]{escape(move.why) if move else 'registered by a training that did not end'}[/]",
         )
+    # on a narrow terminal rich would leave out the scores and the reason: longer lines are for the terminal to wrap
+    console.width = max(console.width, WIDTH)
     console.print(grid)
 
 
