@@ -107,7 +107,7 @@ def moto_endpoint() -> Iterator[str]:
     ) as server:
         assert server.stdout
         yield server.stdout.readline().strip()
-        server.terminate()
+        server.kill()  # nothing to save, and SIGTERM may be ignored, inherited from the shell
 
 
 @pytest.fixture
