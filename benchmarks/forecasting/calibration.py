@@ -4,13 +4,19 @@ Where demand is whole units, coverage is that of the randomised probability inte
 Held 2009): u is uniform between F(y - 1) and F(y), and a quantile at p should cover P(u <= p) = p. A plain count of
 y <= quantile cannot come out right for slow items, not even with the true quantiles. Sales of a day out of stock are
 less than the demand: there only sales above a quantile count as a miss.
+
+Of F only the quantiles on a grid are known, with straight lines between: at jumps that lets coverages read high. How
+high, `python -m benchmarks.forecasting.calibration` prints: the measure of quantiles that are right by construction.
 """
+
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nexgen_assets.tables import QUANTILES
+from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles, interval_demand
+from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
 
 Floats = NDArray[np.float64]
 
@@ -86,3 +92,34 @@ def _probability(rows: pd.DataFrame, prefix: str, at: Floats) -> Floats:
     part = np.divide(at - values[each, left], width, out=np.zeros(len(rows)), where=width > 0)
     inside = shares[left] + (shares[right] - shares[left]) * part
     return np.where(at < 0, 0.0, np.where(below == len(shares), 1.0, inside))
+
+
+def reference(series: int = 6_000) -> pd.DataFrame:
+    """`calibration` of demand whose quantiles come from other draws of the very same distribution."""
+    rng = np.random.default_rng(0)
+    level = rng.lognormal(-1.5, 1.2, series)
+    means = level[:, None] * rng.lognormal(0, 0.4, (series, HORIZON_DAYS))
+    others, actual = (rng.poisson(means * rng.gamma(1.5, 1 / 1.5, means.shape)).astype(np.float64) for _ in range(2))
+    known = calibrate(others, means, level)
+    day = np.tile(np.arange(1, HORIZON_DAYS + 1), series)
+    origin = date(2024, 1, 1)
+    columns = {
+        "origin_date": origin,
+        "product_id": np.repeat(np.arange(series), HORIZON_DAYS),
+        "location": "",
+        "target_date": np.tile([origin + timedelta(days=d) for d in range(1, HORIZON_DAYS + 1)], series),
+        "actual": actual.ravel(),
+        "is_stockout": False,
+        "level": np.repeat(level, HORIZON_DAYS),
+    }
+    columns |= {name: values.ravel() for name, values in daily_quantiles(means, level, known).items()}
+    for length in LENGTHS:
+        total = interval_demand(means, level, np.full(series, length), known)
+        for name, share in QUANTILES.items():
+            spread = np.repeat(total.quantile(share), HORIZON_DAYS)
+            columns[f"cum{length}_{name}"] = np.where(day == length, spread, np.nan)
+    return calibration(pd.DataFrame(columns))
+
+
+if __name__ == "__main__":
+    print(reference().round(1).to_string(index=False))

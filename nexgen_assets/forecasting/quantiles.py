@@ -5,8 +5,7 @@ models, tables, engines.
 
 An error is a ratio: demand / max(mean forecast, a floor from the series' level). Ratios are pooled over forecasts of
 like size, for demand summed over an interval apart for each length: sums of daily quantiles are no quantiles of the
-sum. Pooled by forecast the quantiles of 15,000 slow series lost 2 % less than pooled by the series' level, since how
-much of demand is zeros depends on what is expected that day; horizons told apart lost 1 % more.
+sum. Not the series' level decides how much of demand is zeros, but what is expected that day.
 """
 
 from dataclasses import asdict, dataclass
@@ -88,8 +87,8 @@ def calibrate(actuals: Reals, means: Reals, level: Reals, is_censored: NDArray[n
     scale = _scale(means, level[:, None])
     daily = np.where(censored, np.nan, actuals) / scale
     lengths = np.arange(1, actuals.shape[1] + 1)
-    sums, sums_scale = (np.cumsum(values, axis=1) for values in (uncensored(actuals, means, censored), means))
-    sums_scale = _scale(sums_scale, level[:, None] * lengths)
+    sums = np.cumsum(uncensored(actuals, means, censored), axis=1)
+    sums_scale = _scale(np.cumsum(means, axis=1), level[:, None] * lengths)
     return Calibration(
         _pool(daily.reshape(-1, 1), scale.reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS),
         _pool(sums / sums_scale, sums_scale / lengths, INTERVAL_SEGMENTS, INTERVAL_ERRORS),
