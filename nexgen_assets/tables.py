@@ -370,6 +370,7 @@ DEMAND_WINDOWS = (7, 14, 28, 56, 91, 182, 364)
 SPREAD_WINDOWS = (28, 91)
 IN_STOCK_WINDOWS = (7, 28, 91)
 STOCKOUT_WINDOWS = (7, 28)
+PRODUCT_WINDOWS = (7, 28, 91)
 WEEKDAY_LAGS = tuple(range(7))
 
 CLEANED_FEATURES = Table(
@@ -467,6 +468,16 @@ CLEANED_FEATURES = Table(
             )
             for w in STOCKOUT_WINDOWS
         ),
+        *(
+            Column(
+                f"product_mean_{w}",
+                REAL32,
+                f"Mean units a day and location of the product over the days known of the last {w}, at all locations",
+                "units per day",
+                minimum=0,
+            )
+            for w in PRODUCT_WINDOWS
+        ),
         Column(
             "category_mean_28",
             REAL32,
@@ -493,6 +504,7 @@ CLEANED_FEATURES = Table(
         "promotion_share_28": ("daily_demand.is_promotion", "daily_demand.is_promotion_as_of"),
         **{f"in_stock_mean_{w}": ("daily_demand.demand_units", "daily_demand.is_stockout") for w in IN_STOCK_WINDOWS},
         **{f"stockout_share_{w}": ("daily_demand.is_stockout",) for w in STOCKOUT_WINDOWS},
+        **{f"product_mean_{w}": ("daily_demand.demand_units",) for w in PRODUCT_WINDOWS},
         "category_mean_28": ("daily_demand.category", "daily_demand.demand_units"),
     },
 )

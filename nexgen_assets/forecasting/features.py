@@ -27,6 +27,7 @@ from nexgen_assets.tables import (
     DAY,
     DEMAND_WINDOWS,
     IN_STOCK_WINDOWS,
+    PRODUCT_WINDOWS,
     SPREAD_WINDOWS,
     STOCKOUT_WINDOWS,
     TEXT,
@@ -64,8 +65,8 @@ def cleaned_features(demand: DataFrame, start: date, end: date, lookback_days: i
     first = start - timedelta(days=lookback_days - 1)
     demand = demand.where(F.col(DAY).between(F.lit(first), F.lit(end)))
     rows = _with_category_mean(_telling_rows(demand, start), _category_demand(demand, start))
-    whole_series = rows.repartition(SERIES_PARTITIONS, "product_id", "location")
-    return whole_series.mapInArrow(_partition_features(start, end, lookback_days), CLEANED_FEATURES.spark_ddl)
+    whole_products = rows.repartition(SERIES_PARTITIONS, "product_id")
+    return whole_products.mapInArrow(_partition_features(start, end, lookback_days), CLEANED_FEATURES.spark_ddl)
 
 
 def _telling_rows(demand: DataFrame, start: date) -> DataFrame:
@@ -128,7 +129,7 @@ def _partition_features(
     def features(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         # one engine groups by an aggregate that needs several times the data's memory; a partition of encoded text
         # and a slice of its series at a time need less than the data itself
-        for rows in _by_series(_compact(batches)):
+        for rows in _by_product(_compact(batches)):
             grid = _Grid.of(rows, first_day, days)
             wanted = np.flatnonzero(grid.day >= lookback_days - 1)
             if len(wanted):
@@ -156,8 +157,8 @@ def _is_text(field: pa.Field) -> bool:
     return field.name in ("product_id", "location", "product_name", "category")
 
 
-def _by_series(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows in slices of whole series."""
+def _by_product(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows in slices of whole products, of some SERIES_AT_ONCE series each."""
     chunks = list(batches)
     if not chunks:
         return
@@ -165,13 +166,16 @@ def _by_series(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     chunks.clear()
     series = _series(rows)
     order = np.argsort(series, kind="stable")
-    ends = np.searchsorted(series[order], np.arange(SERIES_AT_ONCE, series.max() + 1, SERIES_AT_ONCE))
-    for part in np.split(order, ends):
-        yield rows.take(part)
+    first_rows = np.unique(_codes(rows.column("product_id"))[order], return_index=True)[1]
+    some = np.searchsorted(series[order], np.arange(SERIES_AT_ONCE, series.max() + 1, SERIES_AT_ONCE))
+    ends = np.append(first_rows, len(order))[np.searchsorted(first_rows, some)]
+    for part in np.split(order, np.unique(ends)):
+        if len(part):
+            yield rows.take(part)
 
 
 def _series(rows: pa.Table) -> Whole:
-    """A number from 0 for each product x location."""
+    """A number from 0 for each product x location, by product."""
     product, location = (_codes(rows.column(name)) for name in ("product_id", "location"))
     return np.unique(product * (location.max() + 1) + location, return_inverse=True)[1]
 
@@ -246,6 +250,7 @@ def _feature_table(grid: _Grid, rows: pa.Table, wanted: Whole, lookback_days: in
     features |= {f"demand_mean_{w}": _mean(demand.last(w), known.last(w)) for w in DEMAND_WINDOWS}
     features |= _in_stock(grid, units, is_unknown | is_stockout, wanted, counted)
     features |= _spread(grid, demand, known, units, wanted)
+    features |= _product_means(grid, demand, known, wanted)
     features |= {f"weekday_mean_{k}": _weekday_mean(demand, known, k) for k in WEEKDAY_LAGS}
     features |= _last_year(demand, known, age)
     features["age_days"] = np.maximum(age, 0).astype(np.float64)
@@ -290,6 +295,20 @@ def _spread(
         columns[f"demand_sd_{w}"] = np.sqrt(np.maximum(variance, 0)) / THOUSANDTHS
         columns[f"zero_share_{w}"] = 1 - _mean(sales.last(w), days, 1)
     return columns
+
+
+def _product_means(
+    grid: _Grid, demand: _WindowSums, known: _KnownDays, wanted: Whole
+) -> dict[str, NDArray[np.float64]]:
+    """What a location knows of a product from the others: means over all locations with a row on the day."""
+    product, day = _codes(grid.rows.column("product_id"))[wanted], grid.day[wanted]
+    together = np.unique(product * grid.shape[1] + day, return_inverse=True)[1]
+
+    def summed(values: Whole) -> Whole:
+        # sums of whole numbers below 2^53: exact in any order
+        return np.bincount(together, values)[together].astype(np.int64)
+
+    return {f"product_mean_{w}": _mean(summed(demand.last(w)), summed(known.last(w))) for w in PRODUCT_WINDOWS}
 
 
 def _weekday_mean(demand: _WindowSums, known: _KnownDays, lag: int) -> NDArray[np.float64]:

@@ -39,6 +39,7 @@ HOLIDAY_REACH_DAYS = 14
 UNKNOWN = -1
 EPOCH = date(1970, 1, 1)
 
+PRODUCT_TRENDS = (7, 91)  # of the product at all locations, against its last 28 days
 CALENDAR_FEATURES = ("weekday", "day_of_month", "is_holiday", "days_to_holiday", "days_from_holiday")
 PLANNED_PROMOTION = "planned_promotion"
 OWN_FEATURES = (
@@ -50,6 +51,8 @@ OWN_FEATURES = (
     "relative_last_day",
     "relative_next_28_last_year",
     "relative_category_mean",
+    "relative_product_mean",
+    *(f"product_trend_{w}" for w in PRODUCT_TRENDS),
     "days_since_sale",
     "age_days",
     "log_unit_price",
@@ -195,6 +198,7 @@ def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32
     category_code = _positions(features.column("category").cast(pa.string()), pa.array(categories, pa.string()))
     means = [f"demand_mean_{w}" for w in DEMAND_WINDOWS] + [f"in_stock_mean_{w}" for w in IN_STOCK_WINDOWS]
     relative = means + [f"demand_sd_{w}" for w in SPREAD_WINDOWS]
+    product_mean = _column(features, "product_mean_28")
     with np.errstate(divide="ignore"):
         log_price = np.log(_column(features, "unit_price"))
     columns = (
@@ -204,6 +208,8 @@ def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32
         _column(features, "demand_lag_0") / level,
         _column(features, "demand_mean_next_28_last_year") / level,
         _column(features, "category_mean_28") / level,
+        product_mean / level,
+        *(_ratio(_column(features, f"product_mean_{w}"), product_mean) for w in PRODUCT_TRENDS),
         _column(features, "days_since_sale"),
         _column(features, "age_days"),
         np.where(np.isfinite(log_price), log_price, np.nan),
@@ -262,6 +268,11 @@ def _known_mean(values: Real32) -> Real32:
     known = np.isfinite(values)
     days = known.sum(axis=1)
     return np.where(days > 0, np.where(known, values, 0).sum(axis=1) / np.maximum(days, 1), np.nan)
+
+
+def _ratio(part: Real32, whole: Real32) -> Real32:
+    """Not a number where there is nothing to divide by."""
+    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
 
 
 def _column(features: pa.Table, name: str) -> Real32:

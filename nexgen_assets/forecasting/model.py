@@ -30,7 +30,7 @@ Scores = dict[str, dict[str, float]]
 STORED_FEATURES = feature_names(PlannedPromotions.none())
 BOOSTER_FILE = "model-{}.ubj"
 MANIFEST_FILE = "manifest.json"
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
 
 

@@ -38,7 +38,7 @@ def _series_rows(rng: np.random.Generator, number: int, first: date, days: int) 
             dict.fromkeys(DAILY_DEMAND.names)
             | {
                 "day": first + timedelta(days=day),
-                "product_id": f"{number:03d}",
+                "product_id": f"{number // 2:03d}",  # a product at two locations
                 "location": "north" if number % 2 else "south",
                 "product_name": f"Product {number}",
                 "category": None if number == 4 else f"Category {number % 2}",

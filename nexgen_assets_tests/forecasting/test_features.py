@@ -1,6 +1,7 @@
 """Features say what the close of a day knows, and nothing more."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import duckdb
 import numpy as np
@@ -46,6 +47,8 @@ def _oracle(demand: pa.Table) -> pa.Table:
     in_stock = ", ".join(
         f"avg(u) filter (age < {w} and is_stockout is not true) as in_stock_mean_{w}" for w in (7, 28, 91)
     )
+    products = ", ".join(f"avg(u) filter (age < {w}) as product_mean_{w}" for w in (7, 28, 91))
+    product_names = ", ".join(f"product_mean_{w}" for w in (7, 28, 91))
     lags = ", ".join(
         f"""case when not bool_or(coalesce(is_unknown, false)) filter (age = {k})
             then coalesce(sum(u) filter (age = {k}), 0) end as demand_lag_{k}"""
@@ -83,6 +86,8 @@ def _oracle(demand: pa.Table) -> pa.Table:
                 count(*) filter (p.age < 7 and p.is_stockout) / 7 as stockout_share_7,
                 count(*) filter (p.age < 28 and p.is_stockout) / 28 as stockout_share_28
             from pairs p group by all),
+        product as (
+            select day, product_id, {products} from pairs group by all),
         category as (
             select r.day, r.product_id, r.location,
                 (select coalesce(sum(c.u), 0) from d c where c.location = r.location
@@ -93,8 +98,9 @@ def _oracle(demand: pa.Table) -> pa.Table:
             from d r where r.day between '{START}' and '{END}')
         select s.*, case when age_days >= 363 then last_year end as demand_mean_next_28_last_year,
             d.product_name, d.category, d.days_since_sale, d.unit_price, d.unit_price / usual_price as price_ratio_91,
-            category_mean_28
-        from sums s join d using (day, product_id, location) join category using (day, product_id, location)
+            category_mean_28, {product_names}
+        from sums s join product using (day, product_id) join d using (day, product_id, location)
+            join category using (day, product_id, location)
     """).to_arrow_table()
 
 
@@ -122,6 +128,31 @@ def test_the_panel_has_the_cases_that_matter(features: pa.Table, demand: pa.Tabl
     steps = duckdb.sql("select max(day - before) from (select day, lag(day) over (partition by product_id order by day)"
                        " as before from demand)").fetchall()  # fmt: skip
     assert steps[0][0] > 1
+
+
+def test_the_mean_of_a_product_takes_in_all_its_locations_however_many_there_are(spark: SparkSession) -> None:
+    """450 series of 9 products: far more than are worked on at once, and in no whole number of slices."""
+    rng = np.random.default_rng(4)
+    locations = np.array([1, 10, 39, 100, 150, 20, 70, 50, 10])
+    keys = [(f"P{product}", f"L{location}") for product, many in enumerate(locations) for location in range(many)]
+    days = [END - timedelta(days=age) for age in range(3)]
+    units = rng.integers(1, 9, (len(keys), len(days)))
+    rows = [
+        dict.fromkeys(DAILY_DEMAND.names)
+        | {"day": day, "product_id": product, "location": location, "demand_units": Decimal(int(units[i, j]))}
+        | {"days_since_sale": 0}
+        for i, (product, location) in enumerate(keys)
+        for j, day in enumerate(days)
+    ]
+    schema = pa.schema([field.with_nullable(True) for field in DAILY_DEMAND.arrow_schema])
+    features = _features(spark, pa.Table.from_pylist(rows, schema=schema), END, END)
+    ends = np.cumsum(locations)
+    expected = {
+        f"P{p}": units[end - many : end].mean() for p, (many, end) in enumerate(zip(locations, ends, strict=True))
+    }
+    assert features.num_rows == len(keys)
+    for product, mean in zip(features["product_id"].to_pylist(), features["product_mean_7"].to_pylist(), strict=True):
+        assert mean == pytest.approx(expected[product], rel=1e-6)
 
 
 def test_the_table_is_the_contract_s(features: pa.Table) -> None:
