@@ -751,6 +751,104 @@ FORECASTS = Table(
     },
 )
 
+# levels at which published quantiles are measured
+JUDGED_QUANTILES = ("q10", "q50", "q90", "q95", "q99")
+# classes of the mean forecast of a day, in units: name -> its lower bound
+VOLUME_CLASSES: dict[str, float] = {"below_0.1": 0.0, "0.1_to_1": 0.1, "1_to_10": 1.0, "10_and_more": 10.0}
+FORECAST_ACCURACY = Table(
+    "forecast_accuracy",
+    "One row per model version x horizon x volume class: sums of the errors of all forecasts of the day.",
+    ("day", "model_version", "horizon", "volume_class"),
+    (
+        _day("The day that was forecast, whose demand is known now; the origin is `horizon` days earlier"),
+        Column("model_version", TEXT, "Model that made the forecasts, or `seasonal_naive`", nullable=False),
+        Column("horizon", WHOLE, "Days from the origin to the target", "days", nullable=False, minimum=1),
+        Column(
+            "volume_class",
+            TEXT,
+            f"Class of the mean forecast in units a day: {', '.join(f'`{name}`' for name in VOLUME_CLASSES)}",
+            nullable=False,
+        ),
+        Column(
+            "series_days", WHOLE, "Forecasts judged: in stock, demand known", "forecasts", nullable=False, minimum=0
+        ),
+        Column("actual_units", REAL, "Sum of their demand", "units", nullable=False, minimum=0),
+        Column("forecast_units", REAL, "Sum of their mean forecasts", "units", nullable=False, minimum=0),
+        Column("absolute_error", REAL, "Sum of |mean forecast - demand|", "units", nullable=False, minimum=0),
+        Column("squared_error", REAL, "Sum of (mean forecast - demand)^2", "units^2", nullable=False, minimum=0),
+        Column(
+            "seasonal_naive_absolute_error",
+            REAL,
+            "Sum of |demand of the last same weekday up to the origin - demand| of the same forecasts",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        *(
+            Column(
+                f"pinball_loss_{name}",
+                REAL,
+                f"Sum of the quantile loss at {QUANTILES[name]}",
+                "units",
+                nullable=False,
+                minimum=0,
+            )
+            for name in JUDGED_QUANTILES
+        ),
+        *(
+            Column(
+                f"above_{name}",
+                WHOLE,
+                f"Forecasts whose demand was above `{name}`",
+                "forecasts",
+                nullable=False,
+                minimum=0,
+            )
+            for name in JUDGED_QUANTILES
+        ),
+        Column(
+            "stockout_days",
+            WHOLE,
+            "Further forecasts, of days known to be out of stock: what was sold is less than what was wanted",
+            "forecasts",
+            nullable=False,
+            minimum=0,
+        ),
+        *(
+            Column(
+                f"stockout_above_{name}",
+                WHOLE,
+                f"Those of them where already the units sold were above `{name}`",
+                "forecasts",
+                nullable=False,
+                minimum=0,
+            )
+            for name in JUDGED_QUANTILES
+        ),
+    ),
+    figures={
+        "wape": 'sum("absolute_error") / nullif(sum("actual_units"), 0)',
+        "seasonal_naive_wape": 'sum("seasonal_naive_absolute_error") / nullif(sum("actual_units"), 0)',
+        "bias": '(sum("forecast_units") - sum("actual_units")) / nullif(sum("actual_units"), 0)',
+        "share_above_q95": 'CAST(sum("above_q95") AS DOUBLE) / nullif(sum("series_days"), 0)',
+    },
+    made_from=("forecasts", "daily_demand"),
+    lineage={
+        "day": ("forecasts.target_date", "daily_demand.day"),
+        "volume_class": ("forecasts.mean",),
+        **dict.fromkeys(("series_days", "stockout_days"), ("daily_demand.demand_units", "daily_demand.is_stockout")),
+        "actual_units": ("daily_demand.demand_units", "daily_demand.is_stockout"),
+        "forecast_units": ("forecasts.mean", "daily_demand.is_stockout"),
+        **dict.fromkeys(("absolute_error", "squared_error"), ("forecasts.mean", "daily_demand.demand_units")),
+        "seasonal_naive_absolute_error": ("daily_demand.demand_units",),
+        **{
+            f"{sum_of}_{name}": (f"forecasts.{name}", "daily_demand.demand_units")
+            for sum_of in ("pinball_loss", "above", "stockout_above")
+            for name in JUDGED_QUANTILES
+        },
+    },
+)
+
 _DEMAND_OF_ORDERS = ("forecasts.mean", "inventory_positions.lead_time_days")
 _POSITION_OF_ORDERS = ("inventory_positions.on_hand", "inventory_positions.on_order_units")
 _UNITS_OF_ORDERS = (
@@ -950,6 +1048,7 @@ TABLES: dict[str, Table] = {
         ITEM_LOCATIONS,
         INVENTORY_POSITIONS,
         FORECASTS,
+        FORECAST_ACCURACY,
         REORDER_RECOMMENDATIONS,
     )
 }

@@ -1,10 +1,11 @@
-"""Rows of the forecasts table, from arrays of means and quantiles: shared by the models and the baselines."""
+"""Rows of the forecasts table: made from arrays of means and quantiles, and matched with other tables by series."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nexgen_assets.tables import DAY, FORECASTS
@@ -27,6 +28,12 @@ def forecast_rows(features: pa.Table, means: Reals, quantiles: Mapping[str, Real
     schema = FORECASTS.arrow_schema
     arrays = [_cast(columns[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def series_key(table: pa.Table) -> pa.Array:
+    """Product and location of each row as one text, the same in every table."""
+    join: Any = pc.binary_join_element_wise  # pyright: ignore[reportAttributeAccessIssue]
+    return join(*(table[name].cast(pa.string()) for name in ("product_id", "location")), "\n").combine_chunks()
 
 
 def _cast(values: Any, arrow_type: pa.DataType) -> pa.Array | pa.ChunkedArray:

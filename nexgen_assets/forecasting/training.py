@@ -26,6 +26,7 @@ from nexgen_assets.forecasting.frame import EPOCH, Covariates, Frame, expand, fe
 from nexgen_assets.forecasting.model import CODE_VERSION, MeanModel, Scores, TrainedModel, average_forecast
 from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles
 from nexgen_assets.forecasting.recipes import ROUNDS_PARAMETER, Recipe, overridden
+from nexgen_assets.forecasting.rows import series_key
 from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
 
 if TYPE_CHECKING:
@@ -375,7 +376,7 @@ def _past_facts(demand: DataFrame, origin: date) -> DataFrame:
 def _by_series(rows: pa.Table, facts: pa.Table, names: tuple[str, ...], days: int) -> list[Floats]:
     """Columns of `facts` as arrays [rows, days], in the order of `rows`; 0 where nothing is told."""
     index_in: Any = pc.index_in  # pyright: ignore[reportAttributeAccessIssue]
-    place = index_in(_key(facts), _key(rows)).fill_null(-1).to_numpy()
+    place = index_in(series_key(facts), series_key(rows)).fill_null(-1).to_numpy()
     known = np.flatnonzero(place >= 0)
     horizon = facts["horizon"].to_numpy()[known] - 1
     arrays = []
@@ -384,12 +385,6 @@ def _by_series(rows: pa.Table, facts: pa.Table, names: tuple[str, ...], days: in
         array[place[known], horizon] = facts[name].to_numpy()[known]
         arrays.append(array)
     return arrays
-
-
-def _key(table: pa.Table) -> pa.Array:
-    join: Any = pc.binary_join_element_wise  # pyright: ignore[reportAttributeAccessIssue]
-    key = join(*(table[name].cast(pa.string()) for name in SERIES), "\n")
-    return key.combine_chunks()
 
 
 def _scores(holdout: _Holdout, means: Real32, level: Real32) -> Scores:
