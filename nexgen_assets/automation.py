@@ -4,7 +4,7 @@ Whoever starts runs of the spine asks `backlog.py` what is needed; nothing here 
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -12,7 +12,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pydantic import Field
 
 from nexgen_assets.backlog import affected_ranges, next_run, take_stock
-from nexgen_assets.checks import freshness_selection, quality_selection
+from nexgen_assets.checks import freshness_selection, quality_checks, selection_of
+from nexgen_assets.forecasting.retraining import NO_RETRAINING_DUE
 from nexgen_assets.landing_zone import LandingZone, last_change
 from nexgen_assets.launcher import (
     DAILY,
@@ -27,6 +28,7 @@ from nexgen_assets.launcher import (
     plan_days,
     training_run,
 )
+from nexgen_assets.monitoring import TRAINED_MODEL, monitoring_checks
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import LakeResource, open_lake
 from nexgen_assets.resources.registry import ModelRegistry
@@ -39,12 +41,16 @@ ONE_AT_A_TIME = {"nexgen/spine": "days"}
 # finished; every other status of a run means that it may still read and write
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 HOUSEKEEPING = "housekeeping"
+RETRAINING_REASON = "nexgen/retraining_reason"
 LANDING = ("landing_files", "calendar", "inventory_counts", "products", "suppliers", "item_locations")
 SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
 SPINE_TO_ORDERS = ("inventory_positions", "forecasts", "reorder_recommendations")
+# rebuilt with the sales of old days too: what was forecast then stays, what was sold is corrected
+JUDGEMENT = ("forecast_accuracy",)
 
 
-def jobs() -> list[UnresolvedAssetJobDefinition]:
+def jobs(settings: Settings) -> list[UnresolvedAssetJobDefinition]:
+    monitoring = selection_of(monitoring_checks(settings))
     return [
         dg.define_asset_job(
             INGEST,
@@ -53,14 +59,18 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             HISTORY,
-            dg.AssetSelection.assets(*SPINE_TO_FEATURES) - freshness_selection() - quality_selection(),
-            description="Sales to features for a range of days.",
+            dg.AssetSelection.assets(*SPINE_TO_FEATURES, *JUDGEMENT)
+            - freshness_selection()
+            - selection_of(quality_checks())
+            - monitoring,
+            description="Sales to features for a range of days, and how right earlier forecasts of them were.",
             tags=ONE_AT_A_TIME,
         ),
         dg.define_asset_job(
             DAILY,
-            dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS) - freshness_selection(),
-            description="A day from landed sales to orders: the spine without training.",
+            (dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS, *JUDGEMENT) | monitoring)
+            - freshness_selection(),
+            description="A day from landed sales to orders: the spine without training; then how right forecasts were.",
             tags=ONE_AT_A_TIME,
         ),
         dg.define_asset_job(
@@ -201,6 +211,45 @@ def look_at_landing_zone(
     return dg.SensorResult([needed.request(run_key=f"{needed.job} {needed.label} after {state}")])
 
 
-def _unfinished(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+def _unfinished(instance: dg.DagsterInstance, job: str | None = None) -> dg.DagsterRun | None:
     waiting = [status for status in dg.DagsterRunStatus if status not in _ENDED]
-    return next(iter(instance.get_runs(dg.RunsFilter(statuses=waiting), limit=1)), None)
+    return next(iter(instance.get_runs(dg.RunsFilter(statuses=waiting, job_name=job), limit=1)), None)
+
+
+def retraining_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Asks for a training when the newest verdict of `no_retraining_due` says that one is due."""
+
+    @dg.sensor(
+        name="retraining",
+        job_name=TRAINING,
+        minimum_interval_seconds=CONDITION_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules == "on" else dg.DefaultSensorStatus.STOPPED,
+        description="Asks for a training when the check `no_retraining_due` of `trained_model` fails; a tag says why.",
+    )
+    def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        return look_at_champion(context.instance)
+
+    return watch
+
+
+def look_at_champion(instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
+    """One tick. What it acts on is what the UI shows: the check decides, and is evaluated by each run of `daily`."""
+    fail_dead_runs(instance)
+    found = _newest_verdict(instance, dg.AssetCheckKey(dg.AssetKey(TRAINED_MODEL), NO_RETRAINING_DUE))
+    if found is None:
+        return dg.SkipReason("no run has looked yet whether a training is due")
+    if found.passed:
+        return dg.SkipReason(f"no training is due: {found.description}")
+    if busy := _unfinished(instance, TRAINING):
+        return dg.SkipReason(f"waiting for run {busy.run_id}: it trains already")
+    told = {name: str(value.value) for name, value in found.metadata.items()}
+    due = training_run(date.fromisoformat(told["day"]))
+    # one request for one champion and one newest day: a training that fails is not started again for the same cause
+    request = due.request(run_key=f"{TRAINING} after {told['model_version']} up to {told['day']}")
+    return dg.SensorResult([request._replace(tags={**request.tags, RETRAINING_REASON: found.description or ""})])
+
+
+def _newest_verdict(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    records = instance.event_log_storage.get_asset_check_execution_history(check, limit=10)
+    evaluations = (record.evaluation for record in records)
+    return next((found for found in evaluations if isinstance(found, dg.AssetCheckEvaluation)), None)

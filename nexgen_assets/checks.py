@@ -5,13 +5,14 @@ What belongs here: which small aggregates a check reads, and how Dagster learns 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from nexgen_assets.assets.common import LAST
 from nexgen_assets.io_managers.audit import where
 from nexgen_assets.io_managers.catalog import verdict_metadata
 from nexgen_assets.io_managers.delta_tables import DeltaTables
@@ -42,7 +43,7 @@ Reader = Callable[[DeltaTables, date], Verdict]
 def quality_checks() -> list[dg.AssetChecksDefinition]:
     """The warnings about the newest day of a run, or of the table where no run says which."""
     return [
-        _warnings(
+        warnings_about(
             "sales_quality",
             {
                 (DAILY_DEMAND.name, quality.VOLUME): _volume,
@@ -52,24 +53,47 @@ def quality_checks() -> list[dg.AssetChecksDefinition]:
                 (CLEANED_SALES.name, quality.AMOUNTS): _amounts,
                 (CLEANED_SALES.name, quality.NEAR_DUPLICATES): _near_duplicates,
             },
+            quality.DESCRIPTIONS,
             newest_of=DAILY_DEMAND,
         ),
-        _warnings("stock_quality", {(INVENTORY_POSITIONS.name, quality.STOCK): _stock}, newest_of=INVENTORY_POSITIONS),
+        warnings_about(
+            "stock_quality",
+            {(INVENTORY_POSITIONS.name, quality.STOCK): _stock},
+            quality.DESCRIPTIONS,
+            newest_of=INVENTORY_POSITIONS,
+        ),
     ]
 
 
-def quality_selection() -> dg.AssetSelection:
-    """The warnings alone: a rebuild of old months has nothing to say about the newest day."""
-    return dg.AssetSelection.checks(*(spec.key for check in quality_checks() for spec in check.check_specs))
+def selection_of(checks: Iterable[dg.AssetChecksDefinition]) -> dg.AssetSelection:
+    """These checks alone: a rebuild of old months has nothing to say about the newest day."""
+    return dg.AssetSelection.checks(*(spec.key for check in checks for spec in check.check_specs))
 
 
-def _warnings(name: str, readers: Mapping[tuple[str, str], Reader], *, newest_of: Table) -> dg.AssetChecksDefinition:
+def warnings_about(
+    name: str,
+    readers: Mapping[tuple[str, str], Reader],
+    descriptions: Mapping[str, str],
+    *,
+    newest_of: Table,
+    after: Sequence[str] = (),
+) -> dg.AssetChecksDefinition:
+    """One step that evaluates several warnings, by asset and check: each reads a day and tells its verdict.
+
+    The day is the last one of the run; where no run says which, the newest that `newest_of` holds rows of. In a run
+    that makes the assets `after`, they come first.
+    """
     specs = [
-        dg.AssetCheckSpec(check, asset=asset, description=f"{quality.DESCRIPTIONS[check]} A warning: nothing stops.")
+        dg.AssetCheckSpec(
+            check,
+            asset=asset,
+            description=f"{descriptions[check]} A warning: nothing stops.",
+            additional_deps=list(after),
+        )
         for asset, check in readers
     ]
 
-    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
+    @dg.multi_asset_check(name=name, specs=specs, can_subset=True, op_tags=LAST)
     def warnings(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         tables = DeltaTables(lake.access)
         day = _last_day_of(context.run.tags) or tables.last_day(newest_of)

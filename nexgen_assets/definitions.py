@@ -10,12 +10,21 @@ from nexgen_assets.assets.features import feature_assets
 from nexgen_assets.assets.forecasts import forecast_assets
 from nexgen_assets.assets.housekeeping import housekeeping_assets
 from nexgen_assets.assets.model import model_assets
+from nexgen_assets.assets.monitoring import monitoring_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
-from nexgen_assets.automation import housekeeping_sensor, jobs, landing_sensor, rollback_job, schedules
+from nexgen_assets.automation import (
+    housekeeping_sensor,
+    jobs,
+    landing_sensor,
+    retraining_sensor,
+    rollback_job,
+    schedules,
+)
 from nexgen_assets.checks import freshness_checks, freshness_job, freshness_schedule, quality_checks
 from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.models import ModelIOManager
+from nexgen_assets.monitoring import monitoring_checks
 from nexgen_assets.partitions import daily_partitions
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.spark import SparkResource, spark_remote
@@ -44,19 +53,20 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *model_assets(settings),
             *forecast_assets(settings, days),
             *replenishment_assets(settings, days),
+            *monitoring_assets(days),
             *housekeeping_assets(settings),
         ]
 
 
 def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The deployment that `settings` describe; `overrides` replaces resources by key, for tests."""
-    days, known_jobs = daily_partitions(settings), jobs()
+    days, known_jobs = daily_partitions(settings), jobs(settings)
     return dg.Definitions(
         assets=build_assets(settings, days),
-        asset_checks=[*quality_checks(), *freshness_checks(settings)],
+        asset_checks=[*quality_checks(), *monitoring_checks(settings), *freshness_checks(settings)],
         jobs=[*known_jobs, rollback_job(), freshness_job()],
         schedules=[*schedules(settings, days), freshness_schedule(settings)],
-        sensors=[landing_sensor(settings, known_jobs), housekeeping_sensor(settings)],
+        sensors=[landing_sensor(settings, known_jobs), housekeeping_sensor(settings), retraining_sensor(settings)],
         resources={**build_resources(settings), **(overrides or {})},
         # one process for all steps of a run: a process per step would cost three seconds of imports each
         executor=dg.in_process_executor,

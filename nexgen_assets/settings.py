@@ -72,6 +72,9 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
         0.3, description="Share of the price that is margin where nobody told the unit cost"
     )
     training_rows: Annotated[int, Field(ge=1_000)] = Field(400_000, description="Most rows that one training samples")
+    retrain_after_days: Annotated[int, Field(ge=7, le=366)] = Field(
+        28, description="A training is due when the newest sales that the champion learned from are older (days)"
+    )
     threads: Annotated[int, Field(ge=1, le=256)] = Field(2, description="Threads XGBoost may use")
     retention_days: Annotated[int, Field(ge=1)] = Field(
         30, description="Every version of a table stays readable this long (days)"
@@ -99,8 +102,11 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
 
     @property
     def reach_days(self) -> int:
-        """A day's sales reach no row later than so many days on: a product stays active, a feature looks back."""
-        return self.active_days + self.lookback_days
+        """A day's sales reach no row later than so many days on.
+
+        A product stays active, a feature looks back, and a forecast is judged up to its horizon later.
+        """
+        return self.active_days + self.lookback_days + self.horizon_days
 
     @property
     def fresh_by_time(self) -> time:

@@ -8,12 +8,14 @@ from typing import Any, NotRequired, TypedDict
 import dagster as dg
 
 from nexgen_assets.io_managers.catalog import blocking_checks, table_metadata
-from nexgen_assets.io_managers.delta import LOOKBACK
+from nexgen_assets.io_managers.delta import LOOKBACK, MAY_HAVE_GAPS
 from nexgen_assets.tables import TABLES, Table
 
 OWNERS = ["team:data-platform"]
 SPARK_KINDS = {"pyspark", "deltalake", "s3"}
 PYTHON_KINDS = {"python", "deltalake", "s3"}
+# op tags: of all that a run could do next, what nobody waits for comes last, so that orders are not delayed
+LAST = {"dagster/priority": "-1"}
 
 
 class TableArguments(TypedDict):
@@ -60,9 +62,12 @@ def small_table(table: Table, *, group: str, code_version: str) -> TableArgument
     }
 
 
-def lookback(key: str, days: int) -> dg.AssetIn:
-    """An input that also holds the `days` before the run's days. The edge itself stays day to day."""
-    return dg.AssetIn(key=key, metadata={LOOKBACK: days})
+def lookback(key: str, days: int, *, may_have_gaps: bool = False) -> dg.AssetIn:
+    """An input that also holds the `days` before the run's days. The edge itself stays day to day.
+
+    A run is refused if any of them was never built, unless `may_have_gaps`.
+    """
+    return dg.AssetIn(key=key, metadata={LOOKBACK: days, MAY_HAVE_GAPS: may_have_gaps})
 
 
 def table_asset(**arguments: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:

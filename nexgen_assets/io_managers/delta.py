@@ -1,7 +1,7 @@
 """The IO manager of all tables: which days an asset reads and writes, and what Dagster is told about it.
 
 An input gets one frame of the type it is annotated with, over the run's days and the lookback it declares in
-`metadata={"lookback_days": n}`. An output replaces exactly the run's days, in one commit; what its audit found is
+`metadata={"lookback_days": n}`, whose days must exist unless it says `"lookback_may_have_gaps": True`. An output replaces exactly the run's days, in one commit; what its audit found is
 recorded as asset checks, also when it stops the write.
 """
 
@@ -24,6 +24,7 @@ from nexgen_assets.tables import LANDING_FILES, RAW_SALES, REJECTED_SALES, TABLE
 from nexgen_assets.verdicts import Verdict
 
 LOOKBACK = "lookback_days"
+MAY_HAVE_GAPS = "lookback_may_have_gaps"
 
 
 class MissingDaysError(RuntimeError):
@@ -70,11 +71,10 @@ class DeltaTableIOManager(dg.ConfigurableIOManager):
 
     def _days_to_read(self, context: dg.InputContext, table: Table, tables: DeltaTables) -> DayRange:
         run = key_range(context.asset_partition_key_range)
-        lookback = int((context.definition_metadata or {}).get(LOOKBACK, 0))
-        if not lookback:
-            return run
-        window = run.preceded_by(lookback)
-        _require_days(context, table, tables, window.start, run.start)
+        declared = context.definition_metadata or {}
+        window = run.preceded_by(int(declared.get(LOOKBACK, 0)))
+        if not declared.get(MAY_HAVE_GAPS):
+            _require_days(context, table, tables, window.start, run.start)
         return window
 
 
@@ -163,6 +163,8 @@ def _require_days(context: dg.InputContext, table: Table, tables: DeltaTables, s
 
     A day counts if the table holds rows of it, or, for a day without rows, if Dagster knows its materialization.
     """
+    if start == before:
+        return
     first = first_landed_day(tables)
     if first is None or before <= first:
         return

@@ -99,6 +99,15 @@ class TableReader:
         """The rows of one day, in the contract's types."""
         return self.tables.stream(self.table, day, day, columns, self.version).read_all()
 
+    def days_with_rows(self) -> set[date]:
+        """Days that hold at least one row."""
+        found = None if self.version is None else self.tables.open(self.table, self.version)
+        return set(rows_per_day(found, self.start, self.end))
+
+    def rows(self, start: date, end: date, condition: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of start..end that meet a condition in SQL, in the contract's types: let them be few."""
+        return self.tables.stream(self.table, start, end, columns, self.version, condition).read_all()
+
 
 class DeltaTables:
     """The tables of one lake prefix."""
@@ -140,15 +149,17 @@ class DeltaTables:
         end: date | None = None,
         columns: Sequence[str] | None = None,
         version: int | None = None,
+        condition: str = "true",
     ) -> pa.RecordBatchReader:
-        """The same, batch by batch, from a version (the newest if none)."""
+        """The same, batch by batch, from a version (the newest if none); of them those that meet a condition in SQL."""
         names = list(columns or table.names)
         schema = pa.schema([table.arrow_schema.field(name) for name in names])
         found = self.open(table, version)
         if found is None:
             return pa.RecordBatchReader.from_batches(schema, [])
         selected = ", ".join(f'"{name}"' for name in names)
-        query = f"SELECT {selected} FROM source{where(start, end)}"  # noqa: S608  # names are the contract's
+        days = f"SELECT * FROM source{where(start, end)}"  # noqa: S608
+        query = f"SELECT {selected} FROM ({days}) WHERE {condition}"  # noqa: S608  # names are the contract's
         answer = pa.RecordBatchReader.from_stream(QueryBuilder(SCAN_SETTINGS).register("source", found).execute(query))
         return pa.RecordBatchReader.from_batches(schema, _cast_batches(answer, schema))
 
