@@ -88,7 +88,7 @@ def _window(tables: DeltaTables, day: date, more_days: int = 0) -> pa.Table:
 
 
 def _promises(registry: ModelRegistry, rows: pa.Table, only: str | None = None) -> dict[str, drift.Promise]:
-    """What the models behind the rows showed on their hold-outs; versions older than scores in the entry say nothing."""
+    """What the models behind the rows showed on their hold-outs; a version whose entry has no scores showed nothing."""
     used = set(rows["model_version"].unique().to_pylist())
     known = [version.version for version in registry.versions() if version.version in used]
     scores = {name: registry.entry(name).get("scores") for name in known if only in (None, name)}

@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from nexgen_assets.automation import SPINE_TO_FEATURES, SPINE_TO_ORDERS
+from nexgen_assets.automation import JUDGEMENT, SPINE_TO_FEATURES, SPINE_TO_ORDERS
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.event_storage import BatchedSqliteEventLogStorage
 from nexgen_assets.settings import Settings
@@ -130,7 +130,7 @@ def test_the_spine_runs_from_sales_to_orders(repository: dg.RepositoryDefinition
 
 
 def test_the_daily_job_is_the_spine_without_training(repository: dg.RepositoryDefinition) -> None:
-    assert assets_of(repository.get_job("daily")) == sorted((*SPINE_TO_FEATURES, *SPINE_TO_ORDERS))
+    assert assets_of(repository.get_job("daily")) == sorted((*SPINE_TO_FEATURES, *SPINE_TO_ORDERS, *JUDGEMENT))
     assert "trained_model" not in assets_of(repository.get_job("daily"))
 
 

@@ -24,9 +24,7 @@ from nexgen_assets.verdicts import Number, Verdict
 WINDOW_DAYS = 28
 FEWEST_DAYS = 21  # fewer judged days than these decide nothing
 MOST_BIAS = 0.1  # of demand
-COVERAGE_FACTOR = (
-    1.5  # demand is above a quantile at most so many times as often as it should be, or so many times less
-)
+COVERAGE_FACTOR = 1.5  # demand is above a quantile at most so many times as often as expected, or so many times less
 FEWEST_MISSES = 30  # expected ones, the forecasts of one series and day counted once; with fewer a share is chance
 JUDGED_COVERAGE = ("q90", "q95", "q99")
 STANDARD_DEVIATIONS = 3.0
@@ -52,11 +50,11 @@ ERRORS, BIAS, COVERAGE, FAMILIAR = (
     "familiar_inputs",
 )
 DESCRIPTIONS = {
-    ERRORS: f"Over {WINDOW_DAYS} days, models keep at least half of the advantage over the seasonal naive that they had "
-    "on their hold-out.",
+    ERRORS: f"Over {WINDOW_DAYS} days, models keep at least half of the advantage over the seasonal naive that they "
+    "had on their hold-out.",
     BIAS: f"Over {WINDOW_DAYS} days, the forecasts of models sum to demand, at most {MOST_BIAS:.0%} more or less.",
-    COVERAGE: f"Over {WINDOW_DAYS} days, demand is above the 90, 95 and 99 % quantiles at most {COVERAGE_FACTOR:g} times "
-    "as often as it should be or was on the hold-out, and not that many times less often.",
+    COVERAGE: f"Over {WINDOW_DAYS} days, demand is above the 90, 95 and 99 % quantiles at most {COVERAGE_FACTOR:g} "
+    "times as often as it should be or was on the hold-out, and not that many times less often.",
     FAMILIAR: "The newest features are spread as in the year that the champion learned from: the population stability "
     f"index of none is above {MOST_DRIFT:g}.",
 }
@@ -115,7 +113,7 @@ class _Judged:
         )
 
     def daily(self, values: Floats) -> Floats:
-        return np.bincount(self.row_day, values, len(self.days))
+        return np.bincount(self.row_day, values, len(self.days)).astype(np.float64)
 
     @property
     def is_enough(self) -> bool:
@@ -135,7 +133,7 @@ class _Judged:
 
 
 def tracking_signal(errors: Floats) -> float:
-    """Sum of the errors over the sum of their sizes, -1 to 1: at the ends all of them have one sign. 0 without errors."""
+    """Sum of the errors over the sum of their sizes: 1 or -1 if all have one sign, 0 if they balance or are none."""
     size = np.abs(errors).sum()
     return float(errors.sum() / size) if size else 0.0
 

@@ -1,8 +1,9 @@
 """The IO manager of all tables: which days an asset reads and writes, and what Dagster is told about it.
 
 An input gets one frame of the type it is annotated with, over the run's days and the lookback it declares in
-`metadata={"lookback_days": n}`, whose days must exist unless it says `"lookback_may_have_gaps": True`. An output replaces exactly the run's days, in one commit; what its audit found is
-recorded as asset checks, also when it stops the write.
+`metadata={"lookback_days": n}`, whose days must exist unless it says `"lookback_may_have_gaps": True`. An output
+replaces exactly the run's days, in one commit; what its audit found is recorded as asset checks, also when it stops the
+write.
 """
 
 import time

@@ -142,7 +142,7 @@ class DeltaTables:
         """Rows of days start..end (all if not told) in the contract's types; an unwritten table has no rows."""
         return self.stream(table, start, end, columns, version).read_all()
 
-    def stream(
+    def stream(  # noqa: PLR0917
         self,
         table: Table,
         start: date | None = None,
