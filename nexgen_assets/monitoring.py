@@ -6,7 +6,7 @@ What belongs here: which rows and which model versions a check reads. What does 
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from functools import partial
+from functools import cache, partial
 
 import dagster as dg
 import pyarrow as pa
@@ -51,7 +51,7 @@ def _errors(name: str, tables: DeltaTables, day: date) -> Verdict:
 
 def _inputs(tables: DeltaTables, day: date) -> Verdict:
     champion = ModelRegistry(tables.access).champion_for(day)
-    return _familiar(tables, champion)(day) if champion else drift.unknown_inputs(day, "no champion serves")
+    return _familiar(tables, champion)(day) if champion else drift.no_inputs(day, "no champion serves")
 
 
 def _retraining(settings: Settings, tables: DeltaTables, day: date) -> Verdict:
@@ -96,20 +96,18 @@ def _promises(registry: ModelRegistry, rows: pa.Table, only: str | None = None) 
 
 
 def _familiar(tables: DeltaTables, champion: ModelVersion) -> Callable[[date], Verdict]:
-    """Judges the features of a day against those of the champion's training, which are read once."""
+    """Judges the features up to a day against those of the champion's training; each day is read once."""
     cutoff = champion.training_cutoff
-    known = tables.days_with_rows(CLEANED_FEATURES, cutoff - timedelta(days=drift.REFERENCE_YEAR), cutoff)
-    days = drift.reference_days(cutoff, known)
-    counts = [_class_counts(tables, of) for of in days]
-    expected = {name: sum((found[name] for found in counts[1:]), counts[0][name]) for name in drift.INPUTS if counts}
+    known = tables.days_with_rows(CLEANED_FEATURES, cutoff - timedelta(days=drift.REFERENCE_YEAR), date.max)
+
+    @cache
+    def counts(of: date) -> Mapping[str, drift.Counts]:
+        return drift.class_counts(tables.read(CLEANED_FEATURES, of, of, list(drift.INPUTS)))
+
+    expected = drift.Spread.over([counts(of) for of in drift.reference_days(cutoff, known)])
 
     def judge(day: date) -> Verdict:
-        if not expected:
-            return drift.unknown_inputs(day, f"no features are left of the training of {champion.version}")
-        return drift.familiar_inputs(day, _class_counts(tables, day), expected, champion.version, days)
+        found = drift.Spread.over([counts(of) for of in drift.recent_days(day) if of in known])
+        return drift.familiar_inputs(day, found, expected, champion.version)
 
     return judge
-
-
-def _class_counts(tables: DeltaTables, day: date) -> Mapping[str, drift.Counts]:
-    return drift.class_counts(tables.read(CLEANED_FEATURES, day, day, list(drift.INPUTS)))

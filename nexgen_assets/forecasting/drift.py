@@ -32,7 +32,9 @@ NORMAL_SIZE = math.sqrt(2 / math.pi)  # mean size of a standard normal error
 
 MOST_DRIFT, SOME_DRIFT = 0.25, 0.1  # PSI: Siddiqi, Credit Risk Scorecards, 2006, ch. 9
 CHANCE = 0.001
-REFERENCE_YEAR, REFERENCE_STEP = 364, 28  # a year before the training's last day, every so many days
+# a training stands for the year before its last day, by every so many days: no whole weeks, so that all weekdays count
+REFERENCE_YEAR, REFERENCE_STEP = 364, 27
+RECENT_DAYS = 7  # one day of low prices is no drift
 # upper bounds of the classes that a feature is counted by; unknown values are a class of their own
 INPUTS: dict[str, tuple[float, ...]] = {
     "demand_mean_28": (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
@@ -55,8 +57,8 @@ DESCRIPTIONS = {
     BIAS: f"Over {WINDOW_DAYS} days, the forecasts of models sum to demand, at most {MOST_BIAS:.0%} more or less.",
     COVERAGE: f"Over {WINDOW_DAYS} days, demand is above the 90, 95 and 99 % quantiles at most {COVERAGE_FACTOR:g} "
     "times as often as it should be or was on the hold-out, and not that many times less often.",
-    FAMILIAR: "The newest features are spread as in the year that the champion learned from: the population stability "
-    f"index of none is above {MOST_DRIFT:g}.",
+    FAMILIAR: f"The features of the last {RECENT_DAYS} days are spread as in the year that the champion learned from: "
+    f"the population stability index of none is above {MOST_DRIFT:g}.",
 }
 
 Floats = NDArray[np.float64]
@@ -285,10 +287,28 @@ ERROR_CHECKS: dict[str, Callable[[date, pa.Table, Promises], Verdict]] = {
 # ---- inputs
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How features are spread over the classes of INPUTS on some days: rows of all `days` together."""
+
+    counts: Mapping[str, Counts]
+    days: int
+
+    @classmethod
+    def over(cls, days: Sequence[Mapping[str, Counts]]) -> "Spread":
+        """From the `class_counts` of each day."""
+        return cls({name: np.sum([counts[name] for counts in days], axis=0) for name in INPUTS if days}, len(days))
+
+
 def reference_days(training_cutoff: date, known: Iterable[date]) -> list[date]:
-    """Days of the year up to a training's last day whose features stand for what it learned from, oldest first."""
+    """Those of the `known` days whose features stand for what a training learned from, oldest first."""
     wanted = {training_cutoff - timedelta(days=back) for back in range(0, REFERENCE_YEAR, REFERENCE_STEP)}
     return sorted(wanted & set(known))
+
+
+def recent_days(day: date) -> list[date]:
+    """The days whose features are compared with those, the newest first."""
+    return [day - timedelta(days=back) for back in range(RECENT_DAYS)]
 
 
 def class_counts(features: pa.Table) -> dict[str, Counts]:
@@ -297,10 +317,9 @@ def class_counts(features: pa.Table) -> dict[str, Counts]:
 
 
 def _class_counts(column: pa.ChunkedArray, bounds: Sequence[float]) -> Counts:
-    # bounds as the column has them: 0.1 of 32 bits is not below 0.1 of 64
+    # bounds as the column has them: 0.1 of 32 bits is not 0.1 of 64
     values, edges = column.cast(pa.float32()).to_numpy(), np.asarray(bounds, np.float32)
-    is_known = np.isfinite(values)
-    place = np.where(is_known, np.searchsorted(edges, values), len(bounds) + 1)
+    place = np.where(np.isfinite(values), np.searchsorted(edges, values), len(bounds) + 1)
     return np.bincount(place, minlength=len(bounds) + 2)
 
 
@@ -311,30 +330,31 @@ def population_stability(expected: Counts, found: Counts) -> float:
     return float(((p - q) * np.log(p / q)).sum())
 
 
-def chance_stability(expected: Counts, found: Counts, days: int) -> float:
+def chance_stability(expected: Counts, found: Counts, expected_days: int = 1, found_days: int = 1) -> float:
     """The PSI that two samples of one population exceed once in a thousand times.
 
     It is about a chi-squared of one degree less than classes, times the sum of the samples' inverse sizes (Yurdakul &
-    Naranjo, Journal of Risk Model Validation 14, 2020). The expected are of several `days`, of the same series: they
-    are taken as one sample of one day's size.
+    Naranjo, Journal of Risk Model Validation 14, 2020). Rows of several days are of the same series: they count as a
+    sample of one day's size.
     """
     from scipy import stats
 
     degrees = max(int(((expected + found) > 0).sum()) - 1, 1)
-    sizes = 1 / max(found.sum(), 1) + days / max(expected.sum(), 1)
+    sizes = expected_days / max(expected.sum(), 1) + found_days / max(found.sum(), 1)
     return float(stats.chi2.ppf(1 - CHANCE, degrees) * sizes)
 
 
-def familiar_inputs(
-    day: date, found: Mapping[str, Counts], expected: Mapping[str, Counts], champion: str, days: Sequence[date]
-) -> Verdict:
-    """Compare the class counts of `day` with those of the reference `days` of the champion's training."""
-    index = {name: population_stability(expected[name], found[name]) for name in INPUTS}
-    by_chance = {name: chance_stability(expected[name], found[name], len(days)) for name in INPUTS}
+def familiar_inputs(day: date, found: Spread, expected: Spread, champion: str) -> Verdict:
+    """Compare the features of the days up to `day` with those of the champion's training."""
+    if not found.days or not expected.days:
+        return no_inputs(day, f"no features of the training of {champion} to compare with")
+    pairs = {name: (expected.counts[name], found.counts[name]) for name in INPUTS}
+    index = {name: population_stability(*pair) for name, pair in pairs.items()}
+    by_chance = {name: chance_stability(*pair, expected.days, found.days) for name, pair in pairs.items()}
     drifted = [name for name, psi in index.items() if psi > max(MOST_DRIFT, by_chance[name])]
     moderate = [name for name, psi in index.items() if psi > max(SOME_DRIFT, by_chance[name]) and name not in drifted]
     told = [f"{name} has drifted (PSI {index[name]:.2f})" for name in drifted]
-    told += [f"{name} somewhat (PSI {index[name]:.2f})" for name in moderate]
+    told += [f"{name} has somewhat (PSI {index[name]:.2f})" for name in moderate]
     return Verdict(
         FAMILIAR,
         not drifted,
@@ -342,14 +362,14 @@ def familiar_inputs(
         {
             "day": day.isoformat(),
             "model_version": champion,
-            "reference_days": len(days),
+            "reference_days": expected.days,
             **{f"psi_{name}": psi for name, psi in index.items()},
-            **{f"chance_psi_{name}": psi for name, psi in by_chance.items()},
+            **{f"psi_{name}_by_chance": psi for name, psi in by_chance.items()},
         },
         {f"PSI {name}": psi for name, psi in index.items()},
     )
 
 
-def unknown_inputs(day: date, why: str) -> Verdict:
+def no_inputs(day: date, why: str) -> Verdict:
     """There is nothing to compare the features with."""
     return Verdict(FAMILIAR, True, f"{day}: {why}", {"day": day.isoformat()})

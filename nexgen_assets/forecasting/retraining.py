@@ -53,12 +53,13 @@ def no_retraining_due(evidence: Evidence, most_days: int) -> Verdict:
         words = f"{evidence.day}: no champion serves; the job `training` makes one"
         return Verdict(NO_RETRAINING_DUE, True, words, {"day": evidence.day.isoformat()})
     age = (evidence.day - champion.training_cutoff).days
-    reasons = [f"{champion.version} knows no sales of the last {age} days; {most_days} are allowed"] * (age > most_days)
-    reasons += [
+    reasons = [
         f"{check} has failed {days} days in a row"
         for check, days in evidence.drifting_days.items()
         if days >= DRIFT_DAYS
     ]
+    if age > most_days:
+        reasons.insert(0, f"{champion.version} knows no sales of the last {age} days; {most_days} are allowed")
     last = max(champion.training_cutoff, evidence.last_cutoff or date.min)
     is_tried = (evidence.day - last).days < PAUSE_DAYS
     numbers: dict[str, Number] = {
