@@ -98,11 +98,12 @@ def _promises(registry: ModelRegistry, rows: pa.Table, only: str | None = None) 
 def _familiar(tables: DeltaTables, champion: ModelVersion) -> Callable[[date], Verdict]:
     """Judges the features up to a day against those of the champion's training; each day is read once."""
     cutoff = champion.training_cutoff
-    known = tables.days_with_rows(CLEANED_FEATURES, cutoff - timedelta(days=drift.REFERENCE_YEAR), date.max)
+    features = tables.reader(CLEANED_FEATURES, cutoff - timedelta(days=drift.REFERENCE_YEAR), date.max)
+    known = features.rows_per_day()
 
     @cache
     def counts(of: date) -> Mapping[str, drift.Counts]:
-        return drift.class_counts(tables.read(CLEANED_FEATURES, of, of, list(drift.INPUTS)))
+        return drift.class_counts(features.day(of, list(drift.INPUTS)))
 
     expected = drift.Spread.over([counts(of) for of in drift.reference_days(cutoff, known)])
 

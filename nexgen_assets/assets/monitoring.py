@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nexgen_assets.assets.common import LAST, PYTHON_KINDS, daily_table, lookback, table_asset
 from nexgen_assets.io_managers.delta_tables import TableReader
@@ -13,6 +14,7 @@ from nexgen_assets.partitions import DayRange, key_range
 from nexgen_assets.tables import FORECAST_ACCURACY, HORIZON_DAYS
 
 GROUP = "monitoring"
+ROWS_AT_ONCE = 1_000_000  # of forecasts, in memory
 
 
 def monitoring_assets(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -32,27 +34,39 @@ def monitoring_assets(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefin
         The day is that of the sales; every forecast of it counts, made 1 to 28 days before. From the sums follow WAPE,
         bias, coverage and pinball loss of any days, horizons and classes. A day that nobody had forecast has no row.
         """
-        from nexgen_assets.forecasting.accuracy import DEMAND_COLUMNS, FORECAST_COLUMNS, accuracy_of_day, naive_days
+        from nexgen_assets.forecasting.accuracy import DEMAND_COLUMNS, accuracy_of_day, naive_days
 
-        made = forecasts.days_with_rows()
-        run = key_range(context.partition_key_range)
         demand = lru_cache(maxsize=HORIZON_DAYS + 1)(lambda day: daily_demand.day(day, DEMAND_COLUMNS))
 
         def batches() -> Iterator[pa.RecordBatch]:
-            for day in (day for day in run if made.intersection(_origins(day))):
+            for day, ahead in _forecasts_by_target(forecasts, key_range(context.partition_key_range)):
                 if not demand(day).num_rows:
                     context.log.warning(f"{day} is not judged: daily_demand holds nothing of it; materialize it first")
                     continue
-                origins = _origins(day)
-                of_day = forecasts.rows(origins.start, origins.end, f"target_date = DATE '{day}'", FORECAST_COLUMNS)
                 known = {of: demand(of) for of in (day, *naive_days(day).values())}
-                yield from accuracy_of_day(day, of_day, known).to_batches()
+                yield from accuracy_of_day(day, ahead, known).to_batches()
 
         return pa.RecordBatchReader.from_batches(FORECAST_ACCURACY.arrow_schema, batches())
 
     return [forecast_accuracy]
 
 
-def _origins(day: date) -> DayRange:
-    """The days whose forecasts reach this one."""
-    return DayRange(day - timedelta(days=HORIZON_DAYS), day - timedelta(days=1))
+def _forecasts_by_target(forecasts: TableReader, days: DayRange) -> Iterator[tuple[date, pa.Table]]:
+    """The forecasts of each of the days that any origin reaches, read some days at a time."""
+    from nexgen_assets.forecasting.accuracy import FORECAST_COLUMNS
+
+    made = forecasts.rows_per_day()
+    reached = [day for day in days if any(origin in made for origin in _origins(day, day))]
+    # an origin has as many rows as a target: both are series x horizons
+    at_once = max(1, ROWS_AT_ONCE // max(made.values(), default=1))
+    for some in (reached[i : i + at_once] for i in range(0, len(reached), at_once)):
+        origins = _origins(some[0], some[-1])
+        targets = f"target_date BETWEEN DATE '{some[0]}' AND DATE '{some[-1]}'"
+        rows = forecasts.rows(origins.start, origins.end, ("target_date", *FORECAST_COLUMNS), targets)
+        for day in some:
+            yield day, rows.filter(pc.field("target_date") == pa.scalar(day))
+
+
+def _origins(first: date, last: date) -> DayRange:
+    """The days whose forecasts reach these."""
+    return DayRange(first - timedelta(days=HORIZON_DAYS), last - timedelta(days=1))

@@ -84,29 +84,30 @@ class _Stage:
 
 @dataclass(frozen=True)
 class TableReader:
-    """One version of a daily table over a run's days, read a day at a time so that memory does not grow with them."""
+    """One version of a daily table over a run's days, read a day at a time so that memory does not grow with them.
 
-    tables: "DeltaTables"
+    The version is opened once; a table that has never been written has none.
+    """
+
     table: Table
-    version: int | None
+    source: DeltaTable | None
     start: date
     end: date
 
     def days(self) -> list[date]:
         return [self.start + timedelta(days=i) for i in range((self.end - self.start).days + 1)]
 
+    def rows_per_day(self) -> dict[date, int]:
+        """Rows of each day that holds any, from the log."""
+        return rows_per_day(self.source, self.start, self.end)
+
     def day(self, day: date, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one day, in the contract's types."""
-        return self.tables.stream(self.table, day, day, columns, self.version).read_all()
+        return self.rows(day, day, columns)
 
-    def days_with_rows(self) -> set[date]:
-        """Days that hold at least one row."""
-        found = None if self.version is None else self.tables.open(self.table, self.version)
-        return set(rows_per_day(found, self.start, self.end))
-
-    def rows(self, start: date, end: date, condition: str, columns: Sequence[str] | None = None) -> pa.Table:
+    def rows(self, start: date, end: date, columns: Sequence[str] | None = None, condition: str = "true") -> pa.Table:
         """The rows of start..end that meet a condition in SQL, in the contract's types: let them be few."""
-        return self.tables.stream(self.table, start, end, columns, self.version, condition).read_all()
+        return _stream(self.table, self.source, start, end, columns, condition).read_all()
 
 
 class DeltaTables:
@@ -142,30 +143,19 @@ class DeltaTables:
         """Rows of days start..end (all if not told) in the contract's types; an unwritten table has no rows."""
         return self.stream(table, start, end, columns, version).read_all()
 
-    def stream(  # noqa: PLR0917
+    def stream(
         self,
         table: Table,
         start: date | None = None,
         end: date | None = None,
         columns: Sequence[str] | None = None,
         version: int | None = None,
-        condition: str = "true",
     ) -> pa.RecordBatchReader:
-        """The same, batch by batch, from a version (the newest if none); of them those that meet a condition in SQL."""
-        names = list(columns or table.names)
-        schema = pa.schema([table.arrow_schema.field(name) for name in names])
-        found = self.open(table, version)
-        if found is None:
-            return pa.RecordBatchReader.from_batches(schema, [])
-        selected = ", ".join(f'"{name}"' for name in names)
-        days = f"SELECT * FROM source{where(start, end)}"  # noqa: S608
-        query = f"SELECT {selected} FROM ({days}) WHERE {condition}"  # noqa: S608  # names are the contract's
-        answer = pa.RecordBatchReader.from_stream(QueryBuilder(SCAN_SETTINGS).register("source", found).execute(query))
-        return pa.RecordBatchReader.from_batches(schema, _cast_batches(answer, schema))
+        """The same, batch by batch, from a version (the newest if none)."""
+        return _stream(table, self.open(table, version), start, end, columns)
 
     def reader(self, table: Table, start: date, end: date) -> TableReader:
-        found = self.open(table)
-        return TableReader(self, table, None if found is None else found.version(), start, end)
+        return TableReader(table, self.open(table), start, end)
 
     def read_spark(
         self,
@@ -365,6 +355,25 @@ class DeltaTables:
         store = self.access.store(f"tables/{table.name}")
         for batch in obstore.list(store, path):
             obstore.delete(store, [item["path"] for item in batch])
+
+
+def _stream(  # noqa: PLR0917
+    table: Table,
+    source: DeltaTable | None,
+    start: date | None,
+    end: date | None,
+    columns: Sequence[str] | None,
+    condition: str = "true",
+) -> pa.RecordBatchReader:
+    names = list(columns or table.names)
+    schema = pa.schema([table.arrow_schema.field(name) for name in names])
+    if source is None:
+        return pa.RecordBatchReader.from_batches(schema, [])
+    selected = ", ".join(f'"{name}"' for name in names)
+    days = f"SELECT * FROM source{where(start, end)}"  # noqa: S608
+    query = f"SELECT {selected} FROM ({days}) WHERE {condition}"  # noqa: S608  # names are the contract's
+    answer = pa.RecordBatchReader.from_stream(QueryBuilder(SCAN_SETTINGS).register("source", source).execute(query))
+    return pa.RecordBatchReader.from_batches(schema, _cast_batches(answer, schema))
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:
