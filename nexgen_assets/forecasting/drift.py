@@ -4,9 +4,10 @@ What belongs here: pure functions that turn sums of errors, or counts of feature
 reading them, and what follows from a verdict (`retraining.py`).
 
 A finding of errors has to be both large and no chance. Large: beyond a stated share. No chance: the tracking signal,
-the sum of the daily errors over the sum of their sizes (Brown, Smoothing, Forecasting and Prediction, 1962; Trigg,
-Operational Research Quarterly 15, 1964), is further from 0 than three standard deviations of independent normal errors.
-A day counts once, however many series and origins forecast it, because all of them err together.
+the sum of the daily errors over the sum of their sizes (Brown, Smoothing, Forecasting and Prediction of Discrete Time
+Series, 1963; Trigg, Operational Research Quarterly 15, 1964), is further from 0 than three standard deviations of
+independent normal errors, also without the worst day. A day counts once, however many series and origins forecast it,
+because all of them err together.
 """
 
 import math
@@ -141,8 +142,12 @@ def tracking_signal(errors: Floats) -> float:
 
 
 def is_no_chance(errors: Floats) -> bool:
-    """Whether the tracking signal is beyond what independent errors around 0 give by chance."""
-    return abs(tracking_signal(errors)) > STANDARD_DEVIATIONS / (NORMAL_SIZE * math.sqrt(len(errors)))
+    """Whether the tracking signal is beyond what independent errors around 0 give by chance.
+
+    The largest error is left out, so that one day never decides.
+    """
+    others = np.delete(errors, np.abs(errors).argmax())
+    return abs(tracking_signal(others)) > STANDARD_DEVIATIONS / (NORMAL_SIZE * math.sqrt(len(others)))
 
 
 def errors_as_expected(day: date, rows: pa.Table, promises: Promises) -> Verdict:
