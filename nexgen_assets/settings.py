@@ -73,7 +73,7 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     )
     training_rows: Annotated[int, Field(ge=1_000)] = Field(400_000, description="Most rows that one training samples")
     retrain_after_days: Annotated[int, Field(ge=7, le=366)] = Field(
-        28, description="A training is due when the newest sales that the champion learned from are older (days)"
+        56, description="A training is due when the newest sales that the champion learned from are older (days)"
     )
     threads: Annotated[int, Field(ge=1, le=256)] = Field(2, description="Threads XGBoost may use")
     retention_days: Annotated[int, Field(ge=1)] = Field(

@@ -35,7 +35,7 @@ MOST_DRIFT, SOME_DRIFT = 0.25, 0.1  # PSI: Siddiqi, Credit Risk Scorecards, 2006
 CHANCE = 0.001
 # a training stands for the year before its last day, by every so many days: no whole weeks, so that all weekdays count
 REFERENCE_YEAR, REFERENCE_STEP = 364, 27
-RECENT_DAYS = 7  # one day of low prices is no drift
+RECENT_DAYS = 7  # a day of promotions alone is not typical of what a model is asked
 # upper bounds of the classes that a feature is counted by; unknown values are a class of their own
 INPUTS: dict[str, tuple[float, ...]] = {
     "demand_mean_28": (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),

@@ -11,7 +11,7 @@ from datetime import date
 from nexgen_assets.verdicts import Number, Verdict
 
 NO_RETRAINING_DUE = "no_retraining_due"
-DRIFT_DAYS = 7  # a finding that lasts so long is no event of a few days
+DRIFT_DAYS = 8  # a finding about the inputs of a week lasts a week if only one day was odd
 PAUSE_DAYS = 7  # a training that did not help is not repeated before so much is new
 RULE = (
     "The champion learned from sales of the last NEXGEN_RETRAIN_AFTER_DAYS days, and no drift of its errors, its "
