@@ -25,7 +25,15 @@ from nexgen_assets.resources.lake import S3Access, open_lake
 from nexgen_assets.resources.spark import stop_engine
 from nexgen_assets.sample_data.generator import generate_sample
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import CLEANED_FEATURES, CLEANED_SALES, DAILY_DEMAND, RAW_SALES, REJECTED_SALES, Table
+from nexgen_assets.tables import (
+    CLEANED_FEATURES,
+    CLEANED_SALES,
+    DAILY_DEMAND,
+    FORECAST_ACCURACY,
+    RAW_SALES,
+    REJECTED_SALES,
+    Table,
+)
 
 HEADER = "product_id,location,date_of_purchase,quantity,amount"
 FIRST = date(2024, 3, 1)
@@ -290,6 +298,52 @@ def test_an_upload_of_stock_orders_anew_for_the_newest_day(start: Callable[[str]
         b"date,product_id,location,on_hand\n2024-03-05,01,north,7\n",
     )
     assert daemon.settle() == [("ingest", ""), ("daily", "2024-03-05")]
+
+
+# ---- how right forecasts were
+
+
+def absolute_errors(daemon: Daemon) -> dict[tuple[int, int], float]:
+    """(number of the day, horizon) -> absolute error, of one product."""
+    found = DeltaTables(daemon.access).read(FORECAST_ACCURACY).to_pylist()
+    return {((row["day"] - FIRST).days, row["horizon"]): row["absolute_error"] for row in found}
+
+
+def test_forecasts_are_judged_when_their_day_is_known(start: Callable[[str], Daemon]) -> None:
+    """Orders are made for two origins at most; without a model each forecast repeats the last week."""
+    daemon = start("shop")
+    daemon.land("a.csv", [(number, 1, 2) for number in range(14)])
+    daemon.settle()
+    assert absolute_errors(daemon) == {(13, 1): 0}  # origin 12 had forecast it; that of 13 are for days to come
+    daemon.land("b.csv", [(14, 1, 5)])
+    daemon.settle()
+    assert absolute_errors(daemon) == {(13, 1): 0, (14, 1): 3, (14, 2): 3}
+
+
+def test_a_correction_corrects_what_earlier_forecasts_are_judged_by(start: Callable[[str], Daemon]) -> None:
+    """Also of days whose orders are not made again: they are rebuilt by the job `history`."""
+    daemon = start("shop")
+    daemon.land("a.csv", [(number, 1, 2) for number in range(14)])
+    daemon.settle()
+    daemon.land("b.csv", [(14, 1, 2)])
+    daemon.land("c.csv", [(number, 1, 2) for number in range(15, 18)])
+    daemon.settle()
+    assert absolute_errors(daemon)[14, 1] == 0
+    daemon.land("b.csv", [(14, 1, 9)])
+    assert ("history", str(day(14))) in daemon.settle()
+    found = absolute_errors(daemon)
+    assert {horizon: error for (number, horizon), error in found.items() if number == 14} == {1: 7, 2: 7}
+
+
+def test_orders_do_not_wait_for_what_judges_forecasts(start: Callable[[str], Daemon]) -> None:
+    daemon = start("shop")
+    daemon.land("a.csv", [(number, 1, 2) for number in range(3)])
+    daemon.settle()
+    [run] = daemon.instance.get_runs(dg.RunsFilter(job_name="daily"))
+    began = {stats.step_key: stats.start_time or 0.0 for stats in daemon.instance.get_run_step_stats(run.run_id)}
+    judging = ("forecast_accuracy", "forecast_quality", "model_inputs", "retraining")
+    assert began["reorder_recommendations"] < min(began[step] for step in judging)
+    assert began["forecast_accuracy"] < began["retraining"]
 
 
 # ---- any order of events
