@@ -122,6 +122,20 @@ def test_the_bound_of_errors_is_half_way_between_the_promise_and_the_seasonal_na
     assert verdict.numbers["bound"] == pytest.approx((1 + 0.6) / 2)
 
 
+def test_a_model_that_was_little_better_may_err_a_tenth_more() -> None:
+    weak = {"m1": Promise(0.96, PROMISES["m1"].above)}
+    verdicts = [errors_as_expected(TODAY, table(accuracy(error=error)), weak) for error in (1.7, 1.9)]
+    assert [verdict.passed for verdict in verdicts] == [True, False]
+    assert verdicts[0].numbers["bound"] == pytest.approx(1.1 * 0.96)
+
+
+def test_days_out_of_stock_are_told_and_judge_nothing() -> None:
+    out = [row | {"horizon": 2, "series_days": 0, "stockout_days": 5} for row in accuracy()]
+    out = [row | dict.fromkeys(("above_q90", "above_q95", "above_q99"), 0) for row in out]
+    assert quantiles_cover(TODAY, table(accuracy() + out), PROMISES).numbers["stockout_days"] == 28 * 5
+    assert "0 days with forecasts" in quantiles_cover(TODAY, table(out), PROMISES).reason
+
+
 def test_days_that_are_hard_for_the_seasonal_naive_too_are_no_drift() -> None:
     harder = [
         row | {name: 3 * row[name] for name in ("absolute_error", "seasonal_naive_absolute_error")}
@@ -195,6 +209,8 @@ def test_a_promise_is_read_from_the_scores_of_a_version() -> None:
     promise = Promise.of(scores)
     assert promise.error_ratio == pytest.approx(0.625)
     assert promise.above == pytest.approx({"q90": 0.1, "q95": 0.04, "q99": 0.01})
+    unknown = Promise.of({"model": {"wape": 0.5, "coverage_q95": float("nan")}, "seasonal_naive": {"wape": 0.8}})
+    assert unknown.above["q95"] == pytest.approx(0.05)
 
 
 # ---- inputs
