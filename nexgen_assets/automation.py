@@ -15,6 +15,7 @@ from nexgen_assets.backlog import affected_ranges, next_run, take_stock
 from nexgen_assets.checks import freshness_selection, quality_selection
 from nexgen_assets.landing_zone import LandingZone, last_change
 from nexgen_assets.launcher import (
+    BACKTESTING,
     DAILY,
     HISTORY,
     INGEST,
@@ -31,6 +32,7 @@ from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import LakeResource, open_lake
 from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.settings import Settings
+from nexgen_assets.tables import BACKTEST
 
 SENSOR_SECONDS = 30
 CONDITION_SECONDS = 300
@@ -67,6 +69,11 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
             TRAINING,
             dg.AssetSelection.assets("trained_model"),
             description="Train a model that sees no sale after `as_of`; it serves if it passes `fit_to_serve`.",
+        ),
+        dg.define_asset_job(
+            BACKTESTING,
+            dg.AssetSelection.assets(BACKTEST.name),
+            description="Forecast from past days and compare with what came; changes nothing that serves.",
         ),
         dg.define_asset_job(
             HOUSEKEEPING,

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from nexgen_assets.assets.backtest import backtest_assets
 from nexgen_assets.assets.features import feature_assets
 from nexgen_assets.assets.forecasts import forecast_assets
 from nexgen_assets.assets.housekeeping import housekeeping_assets
@@ -42,6 +43,7 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *sales_assets(settings, days),
             *feature_assets(settings, days),
             *model_assets(settings),
+            *backtest_assets(settings),
             *forecast_assets(settings, days),
             *replenishment_assets(settings, days),
             *housekeeping_assets(settings),

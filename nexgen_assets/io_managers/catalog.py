@@ -1,5 +1,7 @@
 """What Dagster's catalog shows of a table, derived from the contract: columns, types, units, constraints, checks."""
 
+from base64 import b64encode
+
 import dagster as dg
 
 from nexgen_assets.io_managers.audit import rules_of
@@ -61,6 +63,11 @@ def verdict_metadata(verdict: Verdict) -> dict[str, dg.MetadataValue]:
     if verdict.chart:
         shown["chart"] = dg.MetadataValue.md(_bars(verdict))
     return shown
+
+
+def picture(title: str, png: bytes) -> dg.MetadataValue:
+    """An image in the event itself, which the UI shows without reaching the lake: some ten kilobytes, not more."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{b64encode(png).decode()})")
 
 
 def _value(number: float | str) -> dg.MetadataValue:
