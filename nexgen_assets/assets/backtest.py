@@ -67,7 +67,7 @@ def backtest_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             judged.append(_judge(origin, inputs, recipes))
             context.log.info(f"origin {origin} ({number} of {len(origins)}), WAPE of totals: {_told(judged[-1].sums)}")
         sums = pd.concat([found.sums for found in judged], ignore_index=True)
-        context.add_output_metadata({"compared_with": words, **_metadata(_report(judged, sums, inputs))})
+        context.add_asset_metadata({"compared_with": words, **_metadata(_report(judged, sums, inputs))})
         return backtest_rows(sums)
 
     return [backtest]

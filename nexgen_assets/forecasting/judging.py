@@ -196,7 +196,7 @@ def _targets(outlook: Outlook, ahead: Ahead) -> Iterator[tuple[str, Sequence[int
     over_days = {name: values.sum(axis=1, keepdims=True) for name, values in of_days.items()}
     yield ALL_DAYS, [days], {**over_days, **_root_scaled(actual[:, None], forecast[:, None], holdout)}
     lengths = [n for n in TOTAL_DAYS if n <= days]
-    last = np.array(lengths) - 1
+    last = np.array(lengths, np.intp) - 1
     sums, forecasts = (np.cumsum(values, axis=1)[:, last] for values in (actual, forecast))
     is_whole = np.logical_and.accumulate(is_known & ~holdout.is_stockout, axis=1)[:, last]
     told = [outlook.totals[n] for n in lengths if n in outlook.totals]

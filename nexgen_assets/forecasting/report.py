@@ -65,13 +65,16 @@ def overall(sums: pd.DataFrame) -> dict[str, dict[str, float]]:
     of_all = rows[rows["segment_kind"] == ALL]
     days = scores(of_all[of_all["target"] == ALL_DAYS], "method")
     totals = scores(of_all[(of_all["target"] == TOTAL) & (of_all["horizon"] == HORIZON_DAYS)], "method")
-    found = days.assign(wape_total=totals["wape"], coverage_total_q95=totals["coverage_q95"])[list(TITLES)]
-    return {str(method): dict(row.dropna().astype(float)) for method, row in found.iterrows()}
+    found: Any = days.assign(wape_total=totals["wape"], coverage_total_q95=totals["coverage_q95"])[list(TITLES)]
+    return {
+        str(method): {str(name): float(value) for name, value in row.dropna().items()}
+        for method, row in found.iterrows()
+    }
 
 
 def _score_records(found: Mapping[str, Mapping[str, float]]) -> list[Record]:
     return [
-        {"method": method} | {title: _shown(name, of_method.get(name)) for name, title in TITLES.items()}
+        {"method": method, **{title: _shown(name, of_method.get(name)) for name, title in TITLES.items()}}
         for method, of_method in found.items()
     ]
 
@@ -89,9 +92,7 @@ def _worst_records(found: pd.DataFrame) -> list[Record]:
             "product_id": row["product_id"],
             "product_name": row["product_name"] or "",
             "location": row["location"],
-            "demand_units": round(row["demand_units"], 1),
-            "forecast_units": round(row["forecast_units"], 1),
-            "error_units": round(row["error_units"], 1),
+            **{name: round(float(row[name]), 1) for name in ("demand_units", "forecast_units", "error_units")},
             "error_value": "" if pd.isna(row["error_value"]) else f"{row['error_value']:,.2f}",
         }
         for row in rows

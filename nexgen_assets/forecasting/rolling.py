@@ -46,9 +46,11 @@ def judge_origin(  # noqa: PLR0917
     """
     ahead = Ahead.of(holdout_at(features, demand, origin), demand, origin)
     rows = ahead.holdout.features
+    # recipes that sample alike learn from one sample
+    sizes = {recipe.sampling_rows for recipe in recipes.values()}
+    data = {size: training_data(features, demand, origin, size) for size in sizes}
     models = {
-        method: fit(training_data(features, demand, origin, recipe.sampling_rows), covariates, recipe, threads)
-        for method, recipe in recipes.items()
+        method: fit(data[recipe.sampling_rows], covariates, recipe, threads) for method, recipe in recipes.items()
     }
     outlooks: dict[str, Outlook] = {
         **{method: outlook(model, rows, covariates, TOTAL_DAYS, threads) for method, model in models.items()},
