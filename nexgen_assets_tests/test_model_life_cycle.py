@@ -1,6 +1,7 @@
 """The life of a model in real Dagster runs: trained, judged, promoted or kept as challenger, refreshed, rolled back."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -290,6 +291,16 @@ def test_a_version_keeps_the_versions_of_its_data_its_settings_and_its_scores(
     assert entry["scores"]["model"]["wrmsse"] == trained.metadata["model_wrmsse"]
     assert (entry["recipe"], entry["run_id"]) == (trained.metadata["recipe"], trained.result.run_id)
     assert datetime.fromisoformat(entry["registered_at"]).tzinfo == UTC
+
+
+def test_a_version_keeps_the_plots_that_the_ui_shows(train: Train, registry: ModelRegistry) -> None:
+    trained = train()
+    names = registry.entry(trained.version)["plots"]
+    assert names == ["calibration", "feature_contributions", "scores"]
+    for name in names:
+        shown = trained.metadata[f"plot_{name}"].removesuffix(")").split("base64,")[1]
+        assert b64decode(shown) == registry.plot(trained.version, name)
+        assert registry.plot(trained.version, name).startswith(b"\x89PNG")
 
 
 def test_data_that_housekeeping_rewrote_gives_the_same_version(

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nexgen_assets.assets.common import OWNERS
 from nexgen_assets.forecasting import promotion
-from nexgen_assets.io_managers.catalog import verdict_metadata
+from nexgen_assets.io_managers.catalog import picture, verdict_metadata
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.models import Candidate
 from nexgen_assets.resources.aliases import ROLLED_BACK
@@ -65,6 +65,7 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         and a moving average on days it had not seen, then up to `as_of`, to serve. It becomes champion if it passes
         the check `fit_to_serve`: otherwise it stays challenger, and whatever served before goes on.
         """
+        from nexgen_assets.forecasting.report import model_plots
         from nexgen_assets.forecasting.training import fit
 
         registry = ModelRegistry(lake.access)
@@ -83,9 +84,15 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         )
         context.log.info(f"recipe {recipe.name}, trained up to {inputs.as_of}: {verdict.reason}")
         scores = {f"{method}_{name}": value for method, found in model.metrics.items() for name, value in found.items()}
+        plots = model_plots(model, inputs.features_of(inputs.as_of), inputs.planned)
         yield dg.Output(
-            Candidate(model, verdict, _facts(model, inputs)),
-            metadata={"training_rows": model.rows, "recipe": recipe.name, **scores},
+            Candidate(model, verdict, _facts(model, inputs), plots),
+            metadata={
+                "training_rows": model.rows,
+                "recipe": recipe.name,
+                **scores,
+                **{f"plot_{name}": picture(name, png) for name, png in plots.items()},
+            },
         )
         yield dg.AssetCheckResult(
             check_name=verdict.name,

@@ -1,20 +1,25 @@
-"""The report of a backtest: its headline numbers, its tables and its plots.
+"""Reports of backtests and of trained models: headline numbers, tables and plots.
 
-What belongs here: which of all the sums one looks at first. What does not: the sums (`judging.py`), how a plot is drawn
-(`plots.py`), and where the report is shown.
+What belongs here: which of all the numbers one looks at first. What does not: the sums (`judging.py`), how a plot is
+drawn (`plots.py`), and where the report is shown.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from nexgen_assets.forecasting import plots
-from nexgen_assets.forecasting.attribution import Attribution
+from nexgen_assets.forecasting.attribution import Attribution, attribution
+from nexgen_assets.forecasting.frame import Covariates
 from nexgen_assets.forecasting.judging import ALL_DAYS, TOTAL, scores, worst_items
+from nexgen_assets.forecasting.model import TrainedModel
+from nexgen_assets.forecasting.promotion import JUDGED
 from nexgen_assets.forecasting.segments import ALL
-from nexgen_assets.tables import HORIZON_DAYS
+from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
 
 WORST_ITEMS = 15
 TITLES = {
@@ -57,6 +62,27 @@ class Report:
     def numbers(self) -> dict[str, float]:
         """The same numbers in one row."""
         return {f"{method}_{name}": value for method, found in self.overall.items() for name, value in found.items()}
+
+
+def model_plots(model: TrainedModel, features: pa.Table, covariates: Covariates) -> dict[str, bytes]:
+    """Plots of a trained model by name: its errors, the coverage of its quantiles, what moves its next forecasts.
+
+    `features` are the rows of `tables.CLEANED_FEATURES` that it will be asked about first. Without the scores that it
+    takes (nothing sold, one series only) a plot is left out.
+    """
+    images = {"feature_contributions": plots.feature_contributions(attribution(model.mean_model, features, covariates))}
+    errors = {
+        words: {method: found[name] for method, found in model.metrics.items()}
+        for name, words in JUDGED.items()
+        if all(math.isfinite(found[name]) for found in model.metrics.values())
+    }
+    if errors:
+        images["scores"] = plots.scores_of_model(errors)
+    judged = model.metrics["model"]
+    coverage = {level: judged[f"coverage_{q}"] for q, level in QUANTILES.items() if f"coverage_{q}" in judged}
+    if coverage:
+        images["calibration"] = plots.calibration_of_model(coverage)
+    return images
 
 
 def overall(sums: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained model, whether it may serve, and what it was made of: facts beside its content."""
+    """A trained model, whether it may serve, and beside its content what it was made of (facts) and plots (PNG)."""
 
     model: "TrainedModel"
     verdict: Verdict
     facts: Mapping[str, Any] = field(default_factory=dict)
+    plots: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class ModelIOManager(dg.ConfigurableIOManager):
@@ -37,7 +38,7 @@ class ModelIOManager(dg.ConfigurableIOManager):
             "registered_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "run_id": context.run_id,
         }
-        known = registry.register(obj.model.to_files(), obj.model.training_cutoff, facts)
+        known = registry.register(obj.model.to_files(), obj.model.training_cutoff, facts, obj.plots)
         move = registry.promote if verdict.passed else registry.challenge
         move(known.version, verdict.reason, context.run_id, verdict.numbers)
         if not verdict.passed:
