@@ -21,6 +21,7 @@ from nexgen_assets.launcher import (
     INGEST,
     ROLL_BACK,
     ROLLBACK,
+    SEARCH,
     TRAINING,
     PlannedRun,
     busy_days,
@@ -74,6 +75,11 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
             BACKTESTING,
             dg.AssetSelection.assets(BACKTEST.name),
             description="Forecast from past days and compare with what came; changes nothing that serves.",
+        ),
+        dg.define_asset_job(
+            SEARCH,
+            dg.AssetSelection.assets("parameter_search"),
+            description="Try other parameters of the model on past days; needs the extra `search`, promotes nothing.",
         ),
         dg.define_asset_job(
             HOUSEKEEPING,

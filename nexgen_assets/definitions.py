@@ -13,6 +13,7 @@ from nexgen_assets.assets.housekeeping import housekeeping_assets
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
+from nexgen_assets.assets.search import search_assets
 from nexgen_assets.automation import housekeeping_sensor, jobs, landing_sensor, rollback_job, schedules
 from nexgen_assets.checks import freshness_checks, freshness_job, freshness_schedule, quality_checks
 from nexgen_assets.io_managers.delta import DeltaTableIOManager
@@ -44,6 +45,7 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *feature_assets(settings, days),
             *model_assets(settings),
             *backtest_assets(settings),
+            *search_assets(settings),
             *forecast_assets(settings, days),
             *replenishment_assets(settings, days),
             *housekeeping_assets(settings),

@@ -8,8 +8,10 @@ from io import BytesIO
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import yaml
 from PIL import Image
 from pyspark.sql import SparkSession
 
@@ -25,7 +27,7 @@ from nexgen_assets.tables import BACKTEST, CLEANED_FEATURES, DAILY_DEMAND
 from nexgen_assets_tests.shops import LAST, open_shop
 
 PLOTS = ("error_by_origin", "error_by_horizon", "error_by_segment", "calibration", "feature_contributions")
-MOST_BYTES = 40_000
+MOST_CHARACTERS = 150_000
 Config = dict[str, Any]
 
 
@@ -81,14 +83,6 @@ def overall(rows: list[dict[str, Any]], method: str, target: str, horizon: int) 
     return sorted(found, key=lambda row: row["origin_date"])
 
 
-def image_of(metadata: str) -> Image.Image:
-    found = re.fullmatch(r"!\[[a-z_]+\]\(data:image/png;base64,(.+)\)", metadata)
-    assert found
-    content = b64decode(found[1])
-    assert len(content) < MOST_BYTES
-    return Image.open(BytesIO(content))
-
-
 # ---- the table
 
 
@@ -133,11 +127,14 @@ def test_the_headlines_pool_the_origins(told: dict[str, Any], rows: list[dict[st
         assert told[f"{method}_wape_total"] == pytest.approx(errors / demand)
 
 
-@pytest.mark.parametrize("name", PLOTS)
-def test_a_plot_is_an_image_small_enough_for_the_event_log(told: dict[str, Any], name: str) -> None:
-    image = image_of(told[name])
-    assert image.format == "PNG"
-    assert image.width >= 600
+def test_the_plots_are_images_small_enough_for_the_event_log(told: dict[str, Any]) -> None:
+    images = re.findall(r"!\[([a-z_]+)\]\(data:image/png;base64,([^)]+)\)", told["plots"])
+    assert tuple(name for name, _ in images) == PLOTS
+    for _, content in images:
+        image = Image.open(BytesIO(b64decode(content)))
+        assert image.format == "PNG"
+        assert image.width >= 600
+    assert len(told["plots"]) < MOST_CHARACTERS
 
 
 def test_tables_name_the_methods_and_the_worst_items(told: dict[str, Any]) -> None:
@@ -176,3 +173,42 @@ def test_more_origins_than_there_is_history_for_are_refused_with_advice(shop: Sh
     [failure] = done.get_step_failure_events()
     assert "Ask for fewer `origins`" in str(failure.step_failure_data.error)
     assert shop.tables.version(BACKTEST) == before
+
+
+# ---- the search for parameters
+
+
+def test_a_search_ends_with_a_configuration_that_a_training_takes(shop: Shop) -> None:
+    config = {"as_of": LAST.isoformat(), "trials": 3, "origins": 1}
+    done = shop.run("search_parameters", "parameter_search", config)
+    [event] = done.get_asset_materialization_events()
+    found = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert (found["trials"], found["trials_given_up"]) == (3, 0)
+    assert "![trials](data:image/png;base64," in found["plots"]
+    assert found["best_trials"].records[0].data["value"] == found["best_value"] < 1
+    pasted = yaml.safe_load(found["what_to_do"].split("```yaml")[1].split("```")[0])
+    told = pasted["ops"]["trained_model"]["config"]
+    assert told == {"as_of": LAST.isoformat(), "parameters": found["best_parameters"]}
+    before = ModelRegistry(shop.lake.access).aliases()
+    shop.run("training", "trained_model", told, raise_on_error=False)
+    moved = ModelRegistry(shop.lake.access).aliases().history[len(before.history)]
+    assert ModelRegistry(shop.lake.access).entry(moved.version)["recipe"] != told
+
+
+def test_a_search_does_not_see_the_days_that_the_gate_judges_by(shop: Shop) -> None:
+    """Nothing of the last 28 days is read: without them the search finds the same."""
+    config = {"trials": 2, "origins": 1}
+    results = []
+    for as_of in (LAST, LAST):
+        done = shop.run("search_parameters", "parameter_search", {**config, "as_of": as_of.isoformat()})
+        [event] = done.get_asset_materialization_events()
+        results.append(event.materialization.metadata["best_value"].value)
+        shop.tables.replace_days(DAILY_DEMAND, doubled(shop), LAST - timedelta(days=27), LAST, "doubled")
+    assert results[0] == results[1]
+
+
+def doubled(shop: Shop) -> pa.Table:
+    rows = shop.tables.read(DAILY_DEMAND, LAST - timedelta(days=27), LAST)
+    place = rows.schema.get_field_index("demand_units")
+    field = rows.schema.field(place)
+    return rows.set_column(place, field, pc.multiply(rows["demand_units"].cast(pa.float64()), 2).cast(field.type))

@@ -1,6 +1,7 @@
 """The life of a model in real Dagster runs: trained, judged, promoted or kept as challenger, refreshed, rolled back."""
 
 import json
+import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -297,10 +298,10 @@ def test_a_version_keeps_the_plots_that_the_ui_shows(train: Train, registry: Mod
     trained = train()
     names = registry.entry(trained.version)["plots"]
     assert names == ["calibration", "feature_contributions", "scores"]
-    for name in names:
-        shown = trained.metadata[f"plot_{name}"].removesuffix(")").split("base64,")[1]
-        assert b64decode(shown) == registry.plot(trained.version, name)
-        assert registry.plot(trained.version, name).startswith(b"\x89PNG")
+    shown = dict(re.findall(r"!\[([a-z_]+)\]\(data:image/png;base64,([^)]+)\)", trained.metadata["plots"]))
+    kept = {name: registry.plot(trained.version, name) for name in names}
+    assert {name: b64decode(content) for name, content in shown.items()} == kept
+    assert all(png.startswith(b"\x89PNG") for png in kept.values())
 
 
 def test_data_that_housekeeping_rewrote_gives_the_same_version(

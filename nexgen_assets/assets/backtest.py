@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nexgen_assets.assets.common import small_table, table_asset
 from nexgen_assets.assets.model import GROUP, INPUTS, Champion, ModelInputs, champion_of
-from nexgen_assets.io_managers.catalog import picture
+from nexgen_assets.io_managers.catalog import plots_metadata
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.registry import ModelRegistry
@@ -111,12 +111,12 @@ def _report(judged: "Sequence[JudgedOrigin]", sums: "pd.DataFrame", inputs: Mode
 
 
 def _metadata(report: "Report") -> Mapping[str, Any]:
-    """Numbers, which the UI plots from run to run, tables and images."""
+    """Tables and plots first, then the numbers, which the UI plots from run to run."""
     return {
-        **report.numbers,
         "scores": dg.MetadataValue.table([dg.TableRecord(record) for record in report.scores]),
+        "plots": plots_metadata(report.plots),
         "worst_items": dg.MetadataValue.table([dg.TableRecord(record) for record in report.worst_items]),
-        **{name: picture(name, png) for name, png in report.images.items()},
+        **report.numbers,
     }
 
 

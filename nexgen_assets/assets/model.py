@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nexgen_assets.assets.common import OWNERS
 from nexgen_assets.forecasting import promotion
-from nexgen_assets.io_managers.catalog import picture, verdict_metadata
+from nexgen_assets.io_managers.catalog import plots_metadata, verdict_metadata
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.models import Candidate
 from nexgen_assets.resources.aliases import ROLLED_BACK
@@ -86,12 +86,12 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         scores = {f"{method}_{name}": value for method, found in model.metrics.items() for name, value in found.items()}
         plots = model_plots(model, inputs.features_of(inputs.as_of), inputs.planned)
         yield dg.Output(
-            Candidate(model, verdict, _facts(model, inputs), plots),
+            Candidate(model, verdict, _facts(model, inputs), {plot.name: plot.png for plot in plots}),
             metadata={
+                "plots": plots_metadata(plots),
                 "training_rows": model.rows,
                 "recipe": recipe.name,
                 **scores,
-                **{f"plot_{name}": picture(name, png) for name, png in plots.items()},
             },
         )
         yield dg.AssetCheckResult(

@@ -70,7 +70,7 @@ def error_by_origin(sums: pd.DataFrame) -> bytes:
         _percent(canvas.panels[1])
         canvas.panels[1].axhline(0, color="black", linewidth=0.8)
         canvas.panels[0].set_ylim(bottom=0)
-        canvas.panels[0].legend(fontsize=8)
+        _name_methods(canvas)
     return canvas.image
 
 
@@ -85,7 +85,7 @@ def error_by_horizon(sums: pd.DataFrame) -> bytes:
             axes.set_xlabel("days ahead")
             axes.set_ylim(bottom=0)
             axes.grid(alpha=0.3)
-        canvas.panels[0].legend(fontsize=8)
+        _name_methods(canvas)
     return canvas.image
 
 
@@ -104,7 +104,7 @@ def error_by_segment(sums: pd.DataFrame) -> bytes:
             axes.set_xticks(np.arange(found.shape[1]), list(found.columns))
             axes.set_title(f"WAPE of the {HORIZON_DAYS}-day total {title}")
             axes.grid(alpha=0.3, axis="y")
-        canvas.panels[0].legend(fontsize=8)
+        _name_methods(canvas)
     return canvas.image
 
 
@@ -126,7 +126,7 @@ def calibration_of_backtest(sums: pd.DataFrame) -> bytes:
                     axes.fill_between(levels, below, at_or_below, color=STYLES[method]["color"], alpha=0.18, lw=0)
                     axes.plot(levels, at_or_below, marker="o", markersize=3, label=method, **STYLES[method])
             _calibration_axes(axes, f"Coverage of {title}")
-        canvas.panels[0].legend(fontsize=8, loc="lower right")
+        _name_methods(canvas)
     return canvas.image
 
 
@@ -179,20 +179,21 @@ def scores_of_model(errors: Mapping[str, Mapping[str, float]]) -> bytes:
     return canvas.image
 
 
-def trials(values: Sequence[float], words: str) -> bytes:
-    """The value of each trial in order, and the best so far; the first is the one to beat."""
-    number = np.arange(len(values))
-    known = np.array(values, dtype=float)
-    best = np.fmin.accumulate(known)
+def trials_of_search(values: Sequence[float]) -> bytes:
+    """The value of each trial in order (not a number: given up), and the best so far; the first is to be beaten."""
+    number, known = np.arange(1, len(values) + 1), np.array(values, dtype=float)
     with _canvas() as canvas:
         [axes] = canvas.panels
         axes.scatter(number, known, s=18, color=STYLES["model"]["color"], label="trial")
+        best = np.fmin.accumulate(known)
         axes.step(number, best, where="post", color=STYLES["champion"]["color"], label="best so far")
         axes.axhline(known[0], color="black", linewidth=0.8, linestyle="--", label="the code's own parameters")
-        axes.set_xlabel("trial")
-        axes.set_title(words)
-        axes.legend(fontsize=8)
+        given_up = np.isnan(known)
+        axes.scatter(number[given_up], np.full(given_up.sum(), np.nanmax(known)), marker="x", s=18, color="#bbbbbb")
+        axes.set_xlabel("trial (a grey cross was given up early)")
+        axes.set_title("Errors over those of the code's own parameters")
         axes.grid(alpha=0.3)
+        _name_methods(canvas)
     return canvas.image
 
 
@@ -209,6 +210,12 @@ def _by_method(sums: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]
     for method in STYLES:
         if len(of_method := _rows(sums, sums["method"] == method)):
             yield method, scores(of_method, by).sort_index()
+
+
+def _name_methods(canvas: _Canvas) -> None:
+    """One legend below all panels, where it hides nothing."""
+    lines, names = canvas.panels[0].get_legend_handles_labels()
+    canvas.figure.legend(lines, names, fontsize=8, loc="outside lower center", ncols=len(names), frameon=False)
 
 
 def _calibration_axes(axes: "Axes", title: str) -> None:

@@ -12,11 +12,20 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from nexgen_assets.forecasting import plots
 from nexgen_assets.forecasting.attribution import Attribution, attribution
 from nexgen_assets.forecasting.frame import Covariates
 from nexgen_assets.forecasting.judging import ALL_DAYS, TOTAL, scores, worst_items
 from nexgen_assets.forecasting.model import TrainedModel
+from nexgen_assets.forecasting.plots import (
+    calibration_of_backtest,
+    calibration_of_model,
+    error_by_horizon,
+    error_by_origin,
+    error_by_segment,
+    feature_contributions,
+    scores_of_model,
+    trials_of_search,
+)
 from nexgen_assets.forecasting.promotion import JUDGED
 from nexgen_assets.forecasting.segments import ALL
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
@@ -33,30 +42,50 @@ TITLES = {
     "coverage_q95": "coverage at 0.95",
     "coverage_total_q95": "of totals at 0.95",
 }
+CONTRIBUTIONS = (
+    "What moves the newest model's forecasts (TreeSHAP). Left: how much, on average. Right: a dot per series and day; "
+    "right of 0 the feature's value raised the forecast."
+)
 Record = dict[str, str | float]
 
 
 @dataclass(frozen=True)
+class Plot:
+    """An image (PNG) with a name for files, and a sentence that says how to read it."""
+
+    name: str
+    caption: str
+    png: bytes
+
+
+@dataclass(frozen=True)
 class Report:
-    """What somebody looks at first: numbers by method, two small tables, and images (PNG) by name."""
+    """What somebody looks at first: numbers by method, two small tables, and plots."""
 
     overall: Mapping[str, Mapping[str, float]]
     scores: Sequence[Record]
     worst_items: Sequence[Record]
-    images: Mapping[str, bytes]
+    plots: Sequence[Plot]
 
     @classmethod
     def of(cls, sums: pd.DataFrame, items: Sequence[pd.DataFrame], moved_by: Attribution) -> "Report":
         """From the sums of all origins, the errors by series of each, and what moves the newest model."""
         found = overall(sums)
-        images = {
-            "error_by_origin": plots.error_by_origin(sums),
-            "error_by_horizon": plots.error_by_horizon(sums),
-            "error_by_segment": plots.error_by_segment(sums),
-            "calibration": plots.calibration_of_backtest(sums),
-            "feature_contributions": plots.feature_contributions(moved_by),
-        }
-        return cls(found, _score_records(found), _worst_records(worst_items(items, WORST_ITEMS)), images)
+        drawn = [
+            Plot("error_by_origin", "A point per origin: low errors and bias near 0 are good.", error_by_origin(sums)),
+            Plot(
+                "error_by_horizon", "All origins together: what forecasts lose with distance.", error_by_horizon(sums)
+            ),
+            Plot("error_by_segment", "Where it is good, where not: all origins together.", error_by_segment(sums)),
+            Plot(
+                "calibration",
+                "A right quantile has the diagonal within its band: demands below it are fewer than it tells, those at "
+                "or below it as many or more. Above the diagonal orders are too large, below it too small.",
+                calibration_of_backtest(sums),
+            ),
+            Plot("feature_contributions", CONTRIBUTIONS, feature_contributions(moved_by)),
+        ]
+        return cls(found, _score_records(found), _worst_records(worst_items(items, WORST_ITEMS)), drawn)
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -64,25 +93,35 @@ class Report:
         return {f"{method}_{name}": value for method, found in self.overall.items() for name, value in found.items()}
 
 
-def model_plots(model: TrainedModel, features: pa.Table, covariates: Covariates) -> dict[str, bytes]:
-    """Plots of a trained model by name: its errors, the coverage of its quantiles, what moves its next forecasts.
+def model_plots(model: TrainedModel, features: pa.Table, covariates: Covariates) -> list[Plot]:
+    """Plots of a trained model: its errors, the coverage of its quantiles, what moves its next forecasts.
 
     `features` are the rows of `tables.CLEANED_FEATURES` that it will be asked about first. Without the scores that it
     takes (nothing sold, one series only) a plot is left out.
     """
-    images = {"feature_contributions": plots.feature_contributions(attribution(model.mean_model, features, covariates))}
+    drawn = []
     errors = {
         words: {method: found[name] for method, found in model.metrics.items()}
         for name, words in JUDGED.items()
         if all(math.isfinite(found[name]) for found in model.metrics.values())
     }
     if errors:
-        images["scores"] = plots.scores_of_model(errors)
+        caption = "On the last 28 days, which the judged fit had not seen: lower is better."
+        drawn.append(Plot("scores", caption, scores_of_model(errors)))
     judged = model.metrics["model"]
     coverage = {level: judged[f"coverage_{q}"] for q, level in QUANTILES.items() if f"coverage_{q}" in judged}
     if coverage:
-        images["calibration"] = plots.calibration_of_model(coverage)
-    return images
+        caption = "On the same days in stock; where most days sell nothing, low quantiles are 0 and cover them all."
+        drawn.append(Plot("calibration", caption, calibration_of_model(coverage)))
+    moved_by = attribution(model.mean_model, features, covariates)
+    return [*drawn, Plot("feature_contributions", CONTRIBUTIONS, feature_contributions(moved_by))]
+
+
+def search_plot(values: Sequence[float | None]) -> Plot:
+    """The value of each trial of a search, in order; those given up have none."""
+    known = [math.nan if value is None else value for value in values]
+    caption = "Mean of the errors over those of the code's own parameters: below 1 is better."
+    return Plot("trials", caption, trials_of_search(known))
 
 
 def overall(sums: pd.DataFrame) -> dict[str, dict[str, float]]:
