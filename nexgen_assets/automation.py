@@ -31,6 +31,7 @@ from nexgen_assets.launcher import (
 )
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import LakeResource, open_lake
+from nexgen_assets.resources.mlflow_mirror import MlflowMirror
 from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import BACKTEST
@@ -96,7 +97,7 @@ class RollbackConfig(dg.Config):
     reason: str = Field("not told", description="Why, for the history")
 
 
-def rollback_job() -> dg.JobDefinition:
+def rollback_job(mlflow_uri: str | None = None) -> dg.JobDefinition:
     """The job behind `nexgen model rollback`: in the UI, one click and its configuration."""
 
     @dg.op(name=ROLL_BACK, out={})
@@ -107,6 +108,11 @@ def rollback_job() -> dg.JobDefinition:
         yield dg.AssetObservation(
             "trained_model", metadata={"rolled_back": version, "why": config.reason, "champion": serving}
         )
+        if mlflow_uri:
+            try:
+                MlflowMirror(mlflow_uri, lake.access.prefix).move_aliases(ModelRegistry(lake.access).aliases())
+            except Exception as error:  # noqa: BLE001  # the version serves no more, whatever MLflow says of it
+                context.log.warning(f"MLflow still has the aliases from before the rollback: {error}")
 
     @dg.job(name=ROLLBACK, description="Take a model version out of service for good, the champion if none is told.")
     def rollback() -> None:

@@ -31,7 +31,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "lake": lake,
         "spark": spark,
         "tables": DeltaTableIOManager(lake=lake, spark=spark),
-        "models": ModelIOManager(lake=lake),
+        "models": ModelIOManager(lake=lake, mlflow_uri=settings.mlflow_uri),
     }
 
 
@@ -58,7 +58,7 @@ def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -
     return dg.Definitions(
         assets=build_assets(settings, days),
         asset_checks=[*quality_checks(), *freshness_checks(settings)],
-        jobs=[*known_jobs, rollback_job(), freshness_job()],
+        jobs=[*known_jobs, rollback_job(settings.mlflow_uri), freshness_job()],
         schedules=[*schedules(settings, days), freshness_schedule(settings)],
         sensors=[landing_sensor(settings, known_jobs), housekeeping_sensor(settings)],
         resources={**build_resources(settings), **(overrides or {})},
