@@ -711,6 +711,11 @@ INVENTORY_POSITIONS = Table(
     },
 )
 
+_FORECAST_FROM = (
+    *(f"cleaned_features.{c.name}" for c in CLEANED_FEATURES.columns if c.type == REAL32),
+    "cleaned_features.category",
+    "calendar.promotion_share",
+)
 FORECASTS = Table(
     "forecasts",
     "One row per product x location x horizon day: mean and quantiles of demand.",
@@ -740,14 +745,7 @@ FORECASTS = Table(
     made_from=("cleaned_features",),
     lineage={
         "target_date": ("cleaned_features.day",),
-        **dict.fromkeys(
-            ("mean", *QUANTILES),
-            (
-                *(f"cleaned_features.{c.name}" for c in CLEANED_FEATURES.columns if c.type == REAL32),
-                "cleaned_features.category",
-                "calendar.promotion_share",
-            ),
-        ),
+        **dict.fromkeys(("mean", *QUANTILES), _FORECAST_FROM),
     },
 )
 
@@ -902,6 +900,11 @@ REORDER_RECOMMENDATIONS = Table(
     },
 )
 
+_ERRORS = ("absolute_error_units", "wape", "bias", "mase", "rmsse")
+_QUANTILE_ERRORS = (
+    "wql",
+    *(f"{measure}_{name}" for measure in ("wql", "coverage", "coverage_below") for name in QUANTILES),
+)
 BACKTEST = Table(
     "backtest",
     "One row per method x origin x segment x target: how forecasts from past days compare with what came.",
@@ -967,7 +970,19 @@ BACKTEST = Table(
     ),
     is_daily=False,
     made_from=("cleaned_features", "daily_demand", "calendar"),
-    lineage=dict.fromkeys(("demand_units", "absolute_error_units", "wape", "bias"), ("daily_demand.demand_units",)),
+    lineage={
+        "origin_date": ("cleaned_features.day",),
+        "segment": (
+            *("daily_demand.revenue", "cleaned_features.category", "cleaned_features.location"),
+            *(f"cleaned_features.{name}_91" for name in ("demand_mean", "demand_sd", "zero_share")),
+        ),
+        "series": ("cleaned_features.product_id", "cleaned_features.location"),
+        "demand_units": ("daily_demand.demand_units",),
+        "forecast_units": _FORECAST_FROM,
+        **dict.fromkeys(_ERRORS, ("daily_demand.demand_units", *_FORECAST_FROM)),
+        "wrmsse": ("daily_demand.demand_units", "daily_demand.revenue", *_FORECAST_FROM),
+        **dict.fromkeys(_QUANTILE_ERRORS, ("daily_demand.demand_units", "daily_demand.is_stockout", *_FORECAST_FROM)),
+    },
 )
 
 LANDING_FILES = Table(
