@@ -63,15 +63,13 @@ class MlflowMirror:
 
     def move_aliases(self, aliases: Aliases) -> None:
         """Let `champion` and `challenger` name the same versions as ours; none where that one was never copied."""
-        from mlflow.exceptions import MlflowException
-
+        held = self._model().aliases
         for alias, known in ((CHAMPION, aliases.champion), (CHALLENGER, aliases.challenger)):
             number = self._number_of(known.version) if known else None
             if number:
                 self._client.set_registered_model_alias(self.name, alias, number)
-            else:
-                with suppress(MlflowException):  # there was none
-                    self._client.delete_registered_model_alias(self.name, alias)
+            elif alias in held:
+                self._client.delete_registered_model_alias(self.name, alias)
 
     def _number_of(self, version: str) -> str | None:
         found = self._client.search_model_versions(f"name = '{self.name}' and tags.`{VERSION_TAG}` = '{version}'")
@@ -82,7 +80,7 @@ class MlflowMirror:
         tags = _tags(copied)
         with self._run(copied.version, tags) as run:
             self._log(run.info.run_id, copied)
-        self._ensure_model()
+        self._model()
         source = f"{run.info.artifact_uri}/model"
         made = self._client.create_model_version(
             self.name, source, run.info.run_id, tags=tags, description=copied.verdict.reason, await_creation_for=0
@@ -121,15 +119,17 @@ class MlflowMirror:
                     (Path(folder) / part / name).write_bytes(content)
             self._client.log_artifacts(run_id, folder)
 
-    def _ensure_model(self) -> None:
+    def _model(self) -> Any:
+        """The registered model, made on first use."""
         from mlflow.exceptions import MlflowException
 
         try:
-            self._client.get_registered_model(self.name)
+            return self._client.get_registered_model(self.name)
         except MlflowException as missing:
             if missing.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            self._client.create_registered_model(self.name, description="A copy: the registry of NexGen is the truth")
+            words = "A copy: the registry of NexGen is the truth"
+            return self._client.create_registered_model(self.name, description=words)
 
 
 def _tags(copied: Copy) -> dict[str, str]:
