@@ -16,11 +16,13 @@ from nexgen_assets.checks import freshness_selection, quality_checks, selection_
 from nexgen_assets.forecasting.retraining import NO_RETRAINING_DUE
 from nexgen_assets.landing_zone import LandingZone, last_change
 from nexgen_assets.launcher import (
+    BACKTESTING,
     DAILY,
     HISTORY,
     INGEST,
     ROLL_BACK,
     ROLLBACK,
+    SEARCH,
     TRAINING,
     PlannedRun,
     busy_days,
@@ -31,8 +33,10 @@ from nexgen_assets.launcher import (
 from nexgen_assets.monitoring import TRAINED_MODEL, monitoring_checks
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import LakeResource, open_lake
+from nexgen_assets.resources.mlflow_mirror import MlflowMirror
 from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.settings import Settings
+from nexgen_assets.tables import BACKTEST
 
 SENSOR_SECONDS = 30
 CONDITION_SECONDS = 300
@@ -79,6 +83,16 @@ def jobs(settings: Settings) -> list[UnresolvedAssetJobDefinition]:
             description="Train a model that sees no sale after `as_of`; it serves if it passes `fit_to_serve`.",
         ),
         dg.define_asset_job(
+            BACKTESTING,
+            dg.AssetSelection.assets(BACKTEST.name),
+            description="Forecast from past days and compare with what came; changes nothing that serves.",
+        ),
+        dg.define_asset_job(
+            SEARCH,
+            dg.AssetSelection.assets("parameter_search"),
+            description="Try other parameters of the model on past days; needs the extra `search`, promotes nothing.",
+        ),
+        dg.define_asset_job(
             HOUSEKEEPING,
             dg.AssetSelection.groups(HOUSEKEEPING),
             description="Remove files and runs past their retention; `housekeeping_conditions` asks for it weekly.",
@@ -93,7 +107,7 @@ class RollbackConfig(dg.Config):
     reason: str = Field("not told", description="Why, for the history")
 
 
-def rollback_job() -> dg.JobDefinition:
+def rollback_job(mlflow_uri: str | None = None) -> dg.JobDefinition:
     """The job behind `nexgen model rollback`: in the UI, one click and its configuration."""
 
     @dg.op(name=ROLL_BACK, out={})
@@ -104,6 +118,11 @@ def rollback_job() -> dg.JobDefinition:
         yield dg.AssetObservation(
             "trained_model", metadata={"rolled_back": version, "why": config.reason, "champion": serving}
         )
+        if mlflow_uri:
+            try:
+                MlflowMirror(mlflow_uri, lake.access.prefix).move_aliases(ModelRegistry(lake.access).aliases())
+            except Exception as error:  # noqa: BLE001  # the version serves no more, whatever MLflow says of it
+                context.log.warning(f"MLflow still has the aliases from before the rollback: {error}")
 
     @dg.job(name=ROLLBACK, description="Take a model version out of service for good, the champion if none is told.")
     def rollback() -> None:

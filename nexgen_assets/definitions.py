@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from nexgen_assets.assets.backtest import backtest_assets
 from nexgen_assets.assets.features import feature_assets
 from nexgen_assets.assets.forecasts import forecast_assets
 from nexgen_assets.assets.housekeeping import housekeeping_assets
@@ -13,6 +14,7 @@ from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.monitoring import monitoring_assets
 from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
+from nexgen_assets.assets.search import search_assets
 from nexgen_assets.automation import (
     housekeeping_sensor,
     jobs,
@@ -38,7 +40,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "lake": lake,
         "spark": spark,
         "tables": DeltaTableIOManager(lake=lake, spark=spark),
-        "models": ModelIOManager(lake=lake),
+        "models": ModelIOManager(lake=lake, mlflow_uri=settings.mlflow_uri),
     }
 
 
@@ -51,6 +53,8 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *sales_assets(settings, days),
             *feature_assets(settings, days),
             *model_assets(settings),
+            *backtest_assets(settings),
+            *search_assets(settings),
             *forecast_assets(settings, days),
             *replenishment_assets(settings, days),
             *monitoring_assets(days),
@@ -64,7 +68,7 @@ def build_defs(settings: Settings, overrides: Mapping[str, Any] | None = None) -
     return dg.Definitions(
         assets=build_assets(settings, days),
         asset_checks=[*quality_checks(), *monitoring_checks(settings), *freshness_checks(settings)],
-        jobs=[*known_jobs, rollback_job(), freshness_job()],
+        jobs=[*known_jobs, rollback_job(settings.mlflow_uri), freshness_job()],
         schedules=[*schedules(settings, days), freshness_schedule(settings)],
         sensors=[landing_sensor(settings, known_jobs), housekeeping_sensor(settings), retraining_sensor(settings)],
         resources={**build_resources(settings), **(overrides or {})},

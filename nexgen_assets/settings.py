@@ -4,10 +4,12 @@ Values come from the environment, then from a `.env` file in the working directo
 start with the variable's name. Credentials are not here: they come from the standard `AWS_*` chain.
 """
 
+import re
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
@@ -85,6 +87,9 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     fresh_by: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
         "06:00", description="Time of day by which yesterday's sales and orders must be there (HH:MM)"
     )
+    mlflow_uri: str | None = Field(
+        None, description="URL of an MLflow server that gets a copy of every model version; empty for none"
+    )
     schedules: Literal["on", "off"] = Field("off", description="Whether the schedules start switched on")
 
     @field_validator("timezone")
@@ -95,6 +100,13 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
         except (KeyError, ValueError) as error:
             raise ValueError("is not an IANA time zone such as Europe/Berlin") from error
         return value
+
+    @field_validator("mlflow_uri")
+    @classmethod
+    def _without_credentials(cls, value: str | None) -> str | None:
+        if value and urlsplit(value).username is not None:
+            raise ValueError("credentials belong in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+        return value or None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -127,10 +139,15 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]  # values are validated, not typed
     except ValidationError as error:
         wrong = "; ".join(
-            f"{_variable(problem['loc'])}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+            f"{_variable(problem['loc'])}={_shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         )
         raise SettingsError(f"wrong settings: {wrong}") from None
+
+
+def _shown(value: object) -> str:
+    """A wrong value as it was given, without the credentials of a URL."""
+    return re.sub(r"//[^/\s]*@", "//***@", repr(value))
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -711,6 +711,11 @@ INVENTORY_POSITIONS = Table(
     },
 )
 
+_FORECAST_FROM = (
+    *(f"cleaned_features.{c.name}" for c in CLEANED_FEATURES.columns if c.type == REAL32),
+    "cleaned_features.category",
+    "calendar.promotion_share",
+)
 FORECASTS = Table(
     "forecasts",
     "One row per product x location x horizon day: mean and quantiles of demand.",
@@ -740,14 +745,7 @@ FORECASTS = Table(
     made_from=("cleaned_features",),
     lineage={
         "target_date": ("cleaned_features.day",),
-        **dict.fromkeys(
-            ("mean", *QUANTILES),
-            (
-                *(f"cleaned_features.{c.name}" for c in CLEANED_FEATURES.columns if c.type == REAL32),
-                "cleaned_features.category",
-                "calendar.promotion_share",
-            ),
-        ),
+        **dict.fromkeys(("mean", *QUANTILES), _FORECAST_FROM),
     },
 )
 
@@ -1000,6 +998,91 @@ REORDER_RECOMMENDATIONS = Table(
     },
 )
 
+_ERRORS = ("absolute_error_units", "wape", "bias", "mase", "rmsse")
+_QUANTILE_ERRORS = (
+    "wql",
+    *(f"{measure}_{name}" for measure in ("wql", "coverage", "coverage_below") for name in QUANTILES),
+)
+BACKTEST = Table(
+    "backtest",
+    "One row per method x origin x segment x target: how forecasts from past days compare with what came.",
+    ("method", "origin_date", "segment_kind", "segment", "target", "horizon"),
+    (
+        Column(
+            "method",
+            TEXT,
+            "`model` (this code's recipe), `champion` (the champion's, if another), `seasonal_naive`, "
+            "`moving_average_28`",
+            nullable=False,
+        ),
+        Column("recipe", TEXT, "Name of the recipe that was fitted; empty for methods that are not fitted"),
+        Column("origin_date", DATE, "Forecast origin: the last day whose sales the method saw", nullable=False),
+        Column(
+            "segment_kind",
+            TEXT,
+            "What series are told apart by: `all`, `abc` (share of sales value), `pattern` of demand, `category`, "
+            "`location`",
+            nullable=False,
+        ),
+        Column("segment", TEXT, "The segment, by what was known at the origin", nullable=False),
+        Column(
+            "target",
+            TEXT,
+            "`day`: demand of the day `horizon` ahead; `all_days`: every day up to it; `total`: their sum",
+            nullable=False,
+        ),
+        Column("horizon", WHOLE, "Days from the origin to the (last) target day", "days", nullable=False, minimum=1),
+        Column("series", WHOLE, "Series of the segment", nullable=False, minimum=1),
+        Column("demand_units", REAL, "Demand that came", "units", nullable=False, minimum=0),
+        Column("forecast_units", REAL, "Mean forecasts", "units", nullable=False, minimum=0),
+        Column("absolute_error_units", REAL, "Sum of absolute errors of the mean", "units", nullable=False, minimum=0),
+        Column("wape", REAL, "Absolute errors over demand; empty without demand", minimum=0),
+        Column("bias", REAL, "Forecast less demand, over demand: positive for forecasts that are too high"),
+        Column(
+            "mase",
+            REAL,
+            "Mean of absolute errors, each over its series' mean change from week to week before the origin; empty for "
+            "totals",
+            minimum=0,
+        ),
+        Column("rmsse", REAL, "Mean of the series' root mean squared scaled errors; empty for totals", minimum=0),
+        Column("wrmsse", REAL, "The same weighted by sales value of 28 days; empty without amounts", minimum=0),
+        Column("wql", REAL, "Weighted quantile loss, mean of all quantiles; days out of stock left out", minimum=0),
+        *(
+            Column(f"wql_{name}", REAL, f"Weighted quantile loss of the {level:g} quantile", minimum=0)
+            for name, level in QUANTILES.items()
+        ),
+        *(
+            Column(f"coverage_{name}", REAL, f"Share of demands at or below their {level:g} quantile", minimum=0)
+            for name, level in QUANTILES.items()
+        ),
+        *(
+            Column(
+                f"coverage_below_{name}",
+                REAL,
+                f"Share of demands below it: right if {level:g} lies between both shares",
+                minimum=0,
+            )
+            for name, level in QUANTILES.items()
+        ),
+    ),
+    is_daily=False,
+    made_from=("cleaned_features", "daily_demand", "calendar"),
+    lineage={
+        "origin_date": ("cleaned_features.day",),
+        "segment": (
+            *("daily_demand.revenue", "cleaned_features.category", "cleaned_features.location"),
+            *(f"cleaned_features.{name}_91" for name in ("demand_mean", "demand_sd", "zero_share")),
+        ),
+        "series": ("cleaned_features.product_id", "cleaned_features.location"),
+        "demand_units": ("daily_demand.demand_units",),
+        "forecast_units": _FORECAST_FROM,
+        **dict.fromkeys(_ERRORS, ("daily_demand.demand_units", *_FORECAST_FROM)),
+        "wrmsse": ("daily_demand.demand_units", "daily_demand.revenue", *_FORECAST_FROM),
+        **dict.fromkeys(_QUANTILE_ERRORS, ("daily_demand.demand_units", "daily_demand.is_stockout", *_FORECAST_FROM)),
+    },
+)
+
 LANDING_FILES = Table(
     "landing_files",
     "One row per version of a landing file: the manifest.",
@@ -1047,6 +1130,7 @@ TABLES: dict[str, Table] = {
         SUPPLIERS,
         ITEM_LOCATIONS,
         INVENTORY_POSITIONS,
+        BACKTEST,
         FORECASTS,
         FORECAST_ACCURACY,
         REORDER_RECOMMENDATIONS,

@@ -321,6 +321,7 @@ def test_the_setting_decides_whether_schedules_start_switched_on(setting: str, s
 
 # what is decided here, or told by a setting, a clock or a model, and by no column
 MADE_HERE = {
+    "backtest": {"method", "recipe", "segment_kind", "target", "horizon"},
     "forecasts": {"horizon", "model_version"},
     "reorder_recommendations": {"review_period_days", "service_level", "policy_version"},
 }

@@ -1,6 +1,8 @@
 """The life of a model in real Dagster runs: trained, judged, promoted or kept as challenger, refreshed, rolled back."""
 
 import json
+import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +18,6 @@ from nexgen_assets.assets.model import model_assets
 from nexgen_assets.automation import rollback_job
 from nexgen_assets.forecasting import model as model_module
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
-from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.forecasting.promotion import FIT_TO_SERVE
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.models import ModelIOManager
@@ -27,12 +28,8 @@ from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.resources.spark import SparkResource, stop_engine
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND, FORECASTS
-from nexgen_assets_tests.conftest import BUCKET, unique_prefix
-from nexgen_assets_tests.forecasting.trends import trending_panel
+from nexgen_assets_tests.shops import LAST, open_shop
 
-FIRST = date(2024, 1, 1)
-DAYS = 200
-LAST = FIRST + timedelta(days=DAYS - 1)
 WEEK_AGO = LAST - timedelta(days=7)
 ORIGIN = LAST - timedelta(days=28)
 HASTY = {"rounds": 40}  # learns too little, and still beats the seasonal naive
@@ -79,21 +76,7 @@ Train = Callable[..., Training]
 @pytest.fixture(scope="module")
 def shop(seaweed: S3Access, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A deployment with sales and features, whose models each test makes anew."""
-    settings = Settings(
-        deployment=unique_prefix(),
-        deployment_id="tests",
-        home=tmp_path_factory.mktemp("shop"),
-        bucket=BUCKET,
-        s3_endpoint=seaweed.endpoint,
-        training_rows=1_000,
-        threads=1,
-    )
-    demand = trending_panel(FIRST, DAYS)
-    features = cleaned_features(spark.createDataFrame(demand, DAILY_DEMAND.spark_ddl), FIRST, LAST, 400).toArrow()
-    tables = DeltaTables(LakeResource.from_settings(settings).access)
-    tables.replace_days(DAILY_DEMAND, demand, FIRST, LAST, "demand")
-    tables.replace_days(CLEANED_FEATURES, features, FIRST, LAST, "features")
-    return settings
+    return open_shop(seaweed, spark, tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture
@@ -309,6 +292,16 @@ def test_a_version_keeps_the_versions_of_its_data_its_settings_and_its_scores(
     assert entry["scores"]["model"]["wrmsse"] == trained.metadata["model_wrmsse"]
     assert (entry["recipe"], entry["run_id"]) == (trained.metadata["recipe"], trained.result.run_id)
     assert datetime.fromisoformat(entry["registered_at"]).tzinfo == UTC
+
+
+def test_a_version_keeps_the_plots_that_the_ui_shows(train: Train, registry: ModelRegistry) -> None:
+    trained = train()
+    names = registry.entry(trained.version)["plots"]
+    assert names == ["calibration", "feature_contributions", "scores"]
+    shown = dict(re.findall(r"!\[([a-z_]+)\]\(data:image/png;base64,([^)]+)\)", trained.metadata["plots"]))
+    kept = {name: registry.plot(trained.version, name) for name in names}
+    assert {name: b64decode(content) for name, content in shown.items()} == kept
+    assert all(png.startswith(b"\x89PNG") for png in kept.values())
 
 
 def test_data_that_housekeeping_rewrote_gives_the_same_version(

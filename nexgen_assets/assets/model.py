@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nexgen_assets.assets.common import OWNERS
 from nexgen_assets.forecasting import promotion
-from nexgen_assets.io_managers.catalog import verdict_metadata
+from nexgen_assets.io_managers.catalog import plots_metadata, verdict_metadata
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.models import Candidate
 from nexgen_assets.resources.aliases import ROLLED_BACK
@@ -65,10 +65,14 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         and a moving average on days it had not seen, then up to `as_of`, to serve. It becomes champion if it passes
         the check `fit_to_serve`: otherwise it stays challenger, and whatever served before goes on.
         """
+        from nexgen_assets.forecasting.report import model_plots
         from nexgen_assets.forecasting.training import fit
 
         registry = ModelRegistry(lake.access)
-        inputs, champion = _Inputs.read(settings, config.as_of, DeltaTables(lake.access), spark), _champion(registry)
+        inputs, champion = (
+            ModelInputs.read(settings, config.as_of, DeltaTables(lake.access), spark),
+            champion_of(registry),
+        )
         recipe = _recipe(config, inputs, champion)
         data = inputs.training_data(recipe)
         model = fit(data, inputs.planned, recipe, settings.threads)
@@ -80,9 +84,15 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         )
         context.log.info(f"recipe {recipe.name}, trained up to {inputs.as_of}: {verdict.reason}")
         scores = {f"{method}_{name}": value for method, found in model.metrics.items() for name, value in found.items()}
+        plots = model_plots(model, inputs.features_of(inputs.as_of), inputs.planned)
         yield dg.Output(
-            Candidate(model, verdict, _facts(model, inputs)),
-            metadata={"training_rows": model.rows, "recipe": recipe.name, **scores},
+            Candidate(model, verdict, _facts(model, inputs), {plot.name: plot.png for plot in plots}),
+            metadata={
+                "plots": plots_metadata(plots),
+                "training_rows": model.rows,
+                "recipe": recipe.name,
+                **scores,
+            },
         )
         yield dg.AssetCheckResult(
             check_name=verdict.name,
@@ -95,7 +105,7 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class ModelInputs:
     """What a training reads: each table at one version, so that the version's entry tells what it was made of."""
 
     settings: Settings
@@ -107,7 +117,7 @@ class _Inputs:
     planned: "PlannedPromotions"
 
     @classmethod
-    def read(cls, settings: Settings, as_of: str | None, tables: DeltaTables, spark: SparkResource) -> "_Inputs":
+    def read(cls, settings: Settings, as_of: str | None, tables: DeltaTables, spark: SparkResource) -> "ModelInputs":
         from nexgen_assets.forecasting.frame import PlannedPromotions
 
         last = date.fromisoformat(as_of) if as_of else tables.last_day(CLEANED_FEATURES)
@@ -126,14 +136,13 @@ class _Inputs:
 
         return training_data(self.features, self.demand, self.as_of, recipe.sampling_rows)
 
-    def newest_features(self) -> pa.Table:
-        """The rows that the model will be asked about first."""
-        version = self.versions[CLEANED_FEATURES.name]
-        return self.tables.read(CLEANED_FEATURES, self.as_of, self.as_of, version=version)
+    def features_of(self, day: date) -> pa.Table:
+        """The rows of one origin; those of `as_of` are what a model will be asked about first."""
+        return self.tables.read(CLEANED_FEATURES, day, day, version=self.versions[CLEANED_FEATURES.name])
 
 
 @dataclass(frozen=True)
-class _Champion:
+class Champion:
     version: str
     recipe: "Recipe"
 
@@ -144,14 +153,14 @@ class _Champion:
         return self.recipe.can_be_refit(CODE_VERSION, STORED_FEATURES)
 
 
-def _champion(registry: ModelRegistry) -> _Champion | None:
+def champion_of(registry: ModelRegistry) -> Champion | None:
     from nexgen_assets.forecasting.model import TrainedModel
 
     found = registry.aliases().champion
-    return _Champion(found.version, TrainedModel.stored_recipe(registry.load(found.version))) if found else None
+    return Champion(found.version, TrainedModel.stored_recipe(registry.load(found.version))) if found else None
 
 
-def _recipe(config: TrainingConfig, inputs: _Inputs, champion: _Champion | None) -> "Recipe":
+def _recipe(config: TrainingConfig, inputs: ModelInputs, champion: Champion | None) -> "Recipe":
     """This code's recipe, with the parameters told, or those that the champion was told."""
     from nexgen_assets.forecasting.training import recipe_of
 
@@ -160,17 +169,17 @@ def _recipe(config: TrainingConfig, inputs: _Inputs, champion: _Champion | None)
     return recipe_of(inputs.planned, inputs.settings.training_rows, inputs.settings.country, overrides)
 
 
-def _first_forecasts(model: "TrainedModel", inputs: _Inputs) -> promotion.FirstForecasts:
+def _first_forecasts(model: "TrainedModel", inputs: ModelInputs) -> promotion.FirstForecasts:
     from nexgen_assets.forecasting.frame import level_of
 
-    rows = inputs.newest_features()
+    rows = inputs.features_of(inputs.as_of)
     return promotion.FirstForecasts.of(
         model.mean_model.means(rows, inputs.planned, inputs.settings.threads), level_of(rows)
     )
 
 
 def _opponent(
-    recipe: "Recipe", champion: _Champion | None, data: "TrainingData", inputs: _Inputs
+    recipe: "Recipe", champion: Champion | None, data: "TrainingData", inputs: ModelInputs
 ) -> promotion.Opponent:
     """Whom the model has to beat beside the baselines: no one that has seen the days they are judged on.
 
@@ -205,7 +214,7 @@ def _objection(model: "TrainedModel", registry: ModelRegistry) -> str | None:
     return f"it was rolled back on {rolled_back.at}: {rolled_back.why}" if rolled_back else None
 
 
-def _facts(model: "TrainedModel", inputs: _Inputs) -> dict[str, Any]:
+def _facts(model: "TrainedModel", inputs: ModelInputs) -> dict[str, Any]:
     """What stands in the version's entry and not in its content: it may differ where the model does not."""
     names = ("country", "training_rows", "timezone", "active_days", "lookback_days")
     return {

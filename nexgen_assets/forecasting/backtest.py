@@ -16,10 +16,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting.features import cleaned_features
-from nexgen_assets.forecasting.frame import level_of
 from nexgen_assets.forecasting.model import TrainedModel
+from nexgen_assets.forecasting.outlook import outlook
 from nexgen_assets.forecasting.panel import Panel
-from nexgen_assets.forecasting.quantiles import daily_quantiles, interval_demand
+from nexgen_assets.forecasting.quantiles import Reals
 from nexgen_assets.forecasting.training import train
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import DAY, HORIZON_DAYS, QUANTILES
@@ -84,11 +84,21 @@ def refuse_impossible(panel: Panel, origins: Sequence[date], horizon_days: int, 
             raise BacktestError(f"an interval of {length} days does not fit into the horizon of {horizon_days}")
 
 
+def rolling_origins(last_day: date, count: int, spacing_days: int, horizon_days: int = HORIZON_DAYS) -> list[date]:
+    """Origins, oldest first, `spacing_days` apart; the horizon of the last one ends on the last day known.
+
+    Raises BacktestError for a count or spacing below 1.
+    """
+    if count < 1 or spacing_days < 1:
+        raise BacktestError(f"{count} origins {spacing_days} days apart: both must be at least 1")
+    newest = last_day - timedelta(days=horizon_days)
+    return [newest - timedelta(days=number * spacing_days) for number in reversed(range(count))]
+
+
 def _forecast(  # noqa: PLR0917
     model: TrainedModel, rows: pa.Table, panel: Panel, horizon_days: int, intervals: Sequence[int], threads: int
 ) -> pa.Table:
-    means = model.mean_model.means(rows, panel.covariates, threads)[:, :horizon_days]
-    level = level_of(rows)
+    found = outlook(model, rows, panel.covariates, intervals, threads, horizon_days)
     origin: date = rows[DAY][0].as_py()
     series = np.repeat(np.arange(rows.num_rows), horizon_days)
     targets = [origin + timedelta(days=day) for day in range(1, horizon_days + 1)]
@@ -97,13 +107,11 @@ def _forecast(  # noqa: PLR0917
         "product_id": rows["product_id"].take(series),
         "location": rows["location"].take(series),
         "target_date": pa.array(targets * rows.num_rows, pa.date32()),
-        "mean": _column(means),
+        "mean": _column(found.means),
     }
-    columns |= {name: _column(q) for name, q in daily_quantiles(means, level, model.calibration).items()}
+    columns |= {name: _column(q) for name, q in found.quantiles.items()}
     horizons = np.arange(1, horizon_days + 1)
-    for length in intervals:
-        lengths = np.full(rows.num_rows, length)
-        total = interval_demand(means, level, lengths, model.calibration)
+    for length, total in found.totals.items():
         values = {"mean": total.mean} | {name: total.quantile(share) for name, share in QUANTILES.items()}
         is_earlier_or_later = np.tile(horizons != length, rows.num_rows)
         for name, value in values.items():
@@ -112,5 +120,5 @@ def _forecast(  # noqa: PLR0917
     return pa.table(columns)
 
 
-def _column(values: np.ndarray) -> pa.Array:
+def _column(values: Reals) -> pa.Array:
     return pa.array(np.maximum(values, 0).astype(np.float32).ravel())

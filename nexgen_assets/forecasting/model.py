@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import xgboost
 
 Real32 = NDArray[np.float32]
+Whole = NDArray[np.int64]
 Scores = dict[str, dict[str, float]]
 
 STORED_FEATURES = feature_names(PlannedPromotions.none())
@@ -63,6 +64,21 @@ class MeanModel:
             booster.set_param({"nthread": threads})
         relative = average_forecast(self._loaded, frame.matrix)
         return (relative * frame.level * np.float32(self.mean_factor)).reshape(-1, HORIZON_DAYS)
+
+    def contributions(
+        self, features: pa.Table, rows: Whole, horizons: Whole, covariates: Covariates
+    ) -> tuple[Real32, Real32]:
+        """Design matrix and contributions, both [pairs, feature_names], of pairs (row of `features`, horizon).
+
+        A contribution is what the feature adds to the logarithm of the boosters' forecast: exact TreeSHAP values
+        (Lundberg et al., Nature Machine Intelligence 2, 2020), of several boosters their mean.
+        """
+        import xgboost
+
+        matrix = expand(features, rows, horizons, covariates, self.categories, self.country).matrix
+        asked = xgboost.DMatrix(matrix)
+        values = [booster.predict(asked, pred_contribs=True) for booster in self._loaded]
+        return matrix, np.mean(values, axis=0)[:, :-1]  # the last column is what all rows share
 
     @cached_property
     def _loaded(self) -> "list[xgboost.Booster]":

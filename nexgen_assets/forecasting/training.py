@@ -101,7 +101,7 @@ class TrainingData:
 
     as_of: date
     sample: pa.Table
-    holdout: "_Holdout"
+    holdout: "Holdout"
 
     @property
     def horizon_days(self) -> int:
@@ -117,7 +117,7 @@ def training_data(
 ) -> TrainingData:
     """Sample and hold-out of `train`, for fits by several recipes."""
     sample = training_frame(features, demand, as_of, rows, horizon_days)
-    return TrainingData(as_of, sample, _holdout(features, demand, as_of - timedelta(days=horizon_days), horizon_days))
+    return TrainingData(as_of, sample, holdout_at(features, demand, as_of - timedelta(days=horizon_days), horizon_days))
 
 
 def fit(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int = 1) -> TrainedModel:
@@ -304,7 +304,7 @@ class _Lessons:
 
 
 @dataclass(frozen=True)
-class _Holdout:
+class Holdout:
     """The last origin with all its targets past: demand and stockouts are [series, horizon days].
 
     Demand is not a number where it is unknown.
@@ -323,7 +323,8 @@ class _Holdout:
         return evaluation.point_scores(actual, judged, self.scale, self.sales_value)
 
 
-def _holdout(features: DataFrame, demand: DataFrame, origin: date, horizon_days: int) -> _Holdout:
+def holdout_at(features: DataFrame, demand: DataFrame, origin: date, horizon_days: int = HORIZON_DAYS) -> Holdout:
+    """The series of an origin and what came after it; raises TrainingError where no series is known."""
     rows = features.where(F.col(DAY) == F.lit(origin)).toArrow().sort_by([(name, "ascending") for name in SERIES])
     if not rows.num_rows:
         raise TrainingError(f"no series to judge the model on at {origin}")
@@ -341,7 +342,7 @@ def _holdout(features: DataFrame, demand: DataFrame, origin: date, horizon_days:
     names = ("demand", "is_unknown", "is_stockout")
     sold, is_unknown, is_stockout = _by_series(rows, told.toArrow(), names, horizon_days)
     scale, value = (array[:, 0] for array in _by_series(rows, facts, ("scale", "sales_value"), 1))
-    return _Holdout(rows, np.where(is_unknown > 0, np.nan, sold), is_stockout > 0, scale, value)
+    return Holdout(rows, np.where(is_unknown > 0, np.nan, sold), is_stockout > 0, scale, value)
 
 
 def _past_facts(demand: DataFrame, origin: date) -> DataFrame:
@@ -387,7 +388,7 @@ def _by_series(rows: pa.Table, facts: pa.Table, names: tuple[str, ...], days: in
     return arrays
 
 
-def _scores(holdout: _Holdout, means: Real32, level: Real32) -> Scores:
+def _scores(holdout: Holdout, means: Real32, level: Real32) -> Scores:
     methods = {
         "model": means.astype(np.float64),
         "seasonal_naive": baselines.seasonal_naive(holdout.features),
@@ -398,7 +399,7 @@ def _scores(holdout: _Holdout, means: Real32, level: Real32) -> Scores:
     return scores
 
 
-def _quantile_scores(holdout: _Holdout, means: Real32, level: Real32) -> dict[str, float]:
+def _quantile_scores(holdout: Holdout, means: Real32, level: Real32) -> dict[str, float]:
     """wQL and coverage of the daily quantiles: each half of the series judged by the errors of the other half."""
     halves = [np.arange(len(level)) % 2 == side for side in (0, 1)]
     if not all(half.any() for half in halves):

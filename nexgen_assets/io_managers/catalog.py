@@ -1,10 +1,17 @@
 """What Dagster's catalog shows of a table, derived from the contract: columns, types, units, constraints, checks."""
 
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from nexgen_assets.io_managers.audit import rules_of
 from nexgen_assets.tables import TABLES, Table, spark_type
 from nexgen_assets.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from nexgen_assets.forecasting.report import Plot
 
 CHART_WIDTH = 20
 
@@ -61,6 +68,20 @@ def verdict_metadata(verdict: Verdict) -> dict[str, dg.MetadataValue]:
     if verdict.chart:
         shown["chart"] = dg.MetadataValue.md(_bars(verdict))
     return shown
+
+
+def plots_metadata(plots: "Sequence[Plot]") -> dg.MetadataValue:
+    """Plots with their captions, in the event itself: the UI shows them without reaching the lake.
+
+    Ten or twenty kilobytes each, not more: they stay in Dagster's records as long as the run does.
+    """
+    return dg.MetadataValue.md("\n\n".join(_figure(plot) for plot in plots))
+
+
+def _figure(plot: "Plot") -> str:
+    content = b64encode(plot.png).decode()
+    title = plot.name.replace("_", " ").capitalize()
+    return f"**{title}.** {plot.caption}\n\n![{plot.name}](data:image/png;base64,{content})"
 
 
 def _value(number: float | str) -> dg.MetadataValue:

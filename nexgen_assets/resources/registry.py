@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ALIASES = "aliases.json"
 _ENTRY = "version.json"
+_PLOT = "plots/{}.png"
 
 
 class RegistryError(RuntimeError):
@@ -38,12 +39,16 @@ class ModelRegistry:
         self.uri = f"{access.root}/models/{name}"
 
     def register(
-        self, files: dict[str, bytes], training_cutoff: date, facts: Mapping[str, Any] | None = None
+        self,
+        files: dict[str, bytes],
+        training_cutoff: date,
+        facts: Mapping[str, Any] | None = None,
+        plots: Mapping[str, bytes] | None = None,
     ) -> ModelVersion:
         """Store the files as a version named by cutoff and content; a version that exists is left as it is.
 
-        `facts` (what it was made of, when, by which run) stand in the entry of the version and are no part of its name.
-        The entry is written last: a version without it does not exist.
+        `facts` (what it was made of, when, by which run) stand in the entry of the version, `plots` (PNG by name) below
+        `plots/` beside it: neither is part of its name. The entry is written last: a version without it does not exist.
         """
         import obstore
 
@@ -51,8 +56,11 @@ class ModelRegistry:
         if not self._exists(f"versions/{version}/{_ENTRY}"):
             for name, content in files.items():
                 obstore.put(self._store, f"versions/{version}/{name}", content)
+            for name, png in (plots or {}).items():
+                obstore.put(self._store, f"versions/{version}/{_PLOT.format(name)}", png)
             entry = {
                 "training_cutoff": training_cutoff.isoformat(),
+                "plots": sorted(plots or {}),
                 "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
                 **(facts or {}),
             }
@@ -72,6 +80,10 @@ class ModelRegistry:
         """What is told of a version: its cutoff, the hashes of its files, and the facts it was registered with."""
         self._require(version)
         return json.loads(self._read(f"versions/{version}/{_ENTRY}"))
+
+    def plot(self, version: str, name: str) -> bytes:
+        """One of the plots (PNG) that the entry of a version names."""
+        return self._read(f"versions/{version}/{_PLOT.format(name)}")
 
     def versions(self) -> list[ModelVersion]:
         """All versions, oldest training cutoff first."""

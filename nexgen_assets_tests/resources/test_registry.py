@@ -35,6 +35,15 @@ def test_the_same_model_is_one_version_and_another_content_another(registry: Mod
     assert registry.load(first.version) == FILES
 
 
+def test_plots_stand_beside_a_version_and_change_neither_its_name_nor_its_content(registry: ModelRegistry) -> None:
+    plain, drawn = registry.register(FILES, JANUARY), registry.register(FILES, MARCH, plots={"errors": b"png"})
+    assert drawn.version.split("-")[1] == plain.version.split("-")[1]
+    assert registry.load(drawn.version) == FILES
+    assert registry.versions() == [plain, drawn]
+    assert (registry.entry(plain.version)["plots"], registry.entry(drawn.version)["plots"]) == ([], ["errors"])
+    assert registry.plot(drawn.version, "errors") == b"png"
+
+
 def test_a_damaged_file_is_refused(registry: ModelRegistry, access: S3Access) -> None:
     known = registry.register(FILES, JANUARY)
     obstore.put(access.store("models/demand"), f"versions/{known.version}/model.ubj", b"\x00treez")
