@@ -770,12 +770,12 @@ FORECAST_ACCURACY = Table(
         Column(
             "series_days", WHOLE, "Forecasts judged: in stock, demand known", "forecasts", nullable=False, minimum=0
         ),
-        Column("actual_units", REAL, "Sum of their demand", "units", nullable=False, minimum=0),
+        Column("demand_units", REAL, "Sum of their demand", "units", nullable=False, minimum=0),
         Column("forecast_units", REAL, "Sum of their mean forecasts", "units", nullable=False, minimum=0),
-        Column("absolute_error", REAL, "Sum of |mean forecast - demand|", "units", nullable=False, minimum=0),
+        Column("absolute_error_units", REAL, "Sum of |mean forecast - demand|", "units", nullable=False, minimum=0),
         Column("squared_error", REAL, "Sum of (mean forecast - demand)^2", "units^2", nullable=False, minimum=0),
         Column(
-            "seasonal_naive_absolute_error",
+            "seasonal_naive_absolute_error_units",
             REAL,
             "Sum of |demand of the last same weekday up to the origin - demand| of the same forecasts",
             "units",
@@ -825,9 +825,9 @@ FORECAST_ACCURACY = Table(
         ),
     ),
     figures={
-        "wape": 'sum("absolute_error") / nullif(sum("actual_units"), 0)',
-        "seasonal_naive_wape": 'sum("seasonal_naive_absolute_error") / nullif(sum("actual_units"), 0)',
-        "bias": '(sum("forecast_units") - sum("actual_units")) / nullif(sum("actual_units"), 0)',
+        "wape": 'sum("absolute_error_units") / nullif(sum("demand_units"), 0)',
+        "seasonal_naive_wape": 'sum("seasonal_naive_absolute_error_units") / nullif(sum("demand_units"), 0)',
+        "bias": '(sum("forecast_units") - sum("demand_units")) / nullif(sum("demand_units"), 0)',
         "share_above_q95": 'CAST(sum("above_q95") AS DOUBLE) / nullif(sum("series_days"), 0)',
     },
     made_from=("forecasts", "daily_demand"),
@@ -835,10 +835,10 @@ FORECAST_ACCURACY = Table(
         "day": ("forecasts.target_date", "daily_demand.day"),
         "volume_class": ("forecasts.mean",),
         **dict.fromkeys(("series_days", "stockout_days"), ("daily_demand.demand_units", "daily_demand.is_stockout")),
-        "actual_units": ("daily_demand.demand_units", "daily_demand.is_stockout"),
+        "demand_units": ("daily_demand.demand_units", "daily_demand.is_stockout"),
         "forecast_units": ("forecasts.mean", "daily_demand.is_stockout"),
-        **dict.fromkeys(("absolute_error", "squared_error"), ("forecasts.mean", "daily_demand.demand_units")),
-        "seasonal_naive_absolute_error": ("daily_demand.demand_units",),
+        **dict.fromkeys(("absolute_error_units", "squared_error"), ("forecasts.mean", "daily_demand.demand_units")),
+        "seasonal_naive_absolute_error_units": ("daily_demand.demand_units",),
         **{
             f"{sum_of}_{name}": (f"forecasts.{name}", "daily_demand.demand_units")
             for sum_of in ("pinball_loss", "above", "stockout_above")

@@ -306,7 +306,7 @@ def test_an_upload_of_stock_orders_anew_for_the_newest_day(start: Callable[[str]
 def absolute_errors(daemon: Daemon) -> dict[tuple[int, int], float]:
     """(number of the day, horizon) -> absolute error, of one product."""
     found = DeltaTables(daemon.access).read(FORECAST_ACCURACY).to_pylist()
-    return {((row["day"] - FIRST).days, row["horizon"]): row["absolute_error"] for row in found}
+    return {((row["day"] - FIRST).days, row["horizon"]): row["absolute_error_units"] for row in found}
 
 
 def test_forecasts_are_judged_when_their_day_is_known(start: Callable[[str], Daemon]) -> None:

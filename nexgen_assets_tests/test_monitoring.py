@@ -125,7 +125,7 @@ def test_a_day_is_judged_by_all_its_forecasts_and_by_no_other(
     found = tables.read(FORECAST_ACCURACY).sort_by("horizon").to_pylist()
     origins = [judged - timedelta(days=row["horizon"]) for row in found]
     assert [row["horizon"] for row in found] == list(range(1, HORIZON_DAYS + 1))
-    assert [row["absolute_error"] for row in found] == [abs(origin.day - 3) for origin in origins]
+    assert [row["absolute_error_units"] for row in found] == [abs(origin.day - 3) for origin in origins]
 
 
 def test_origins_that_nobody_built_are_no_reason_to_refuse(judge: Judge, publish: Publish, tables: DeltaTables) -> None:
@@ -211,8 +211,8 @@ def accuracy(version: str, days: DayRange, *, error: float = 1.0, forecast: floa
     rng = np.random.default_rng(days.start.toordinal())
     return [
         row(FORECAST_ACCURACY, day, model_version=version, volume_class="1_to_10", series_days=1_000)
-        | {"actual_units": 1_000.0, "forecast_units": 1_000 * forecast * rng.normal(1, 0.03)}
-        | {"absolute_error": 300 * error * rng.normal(1, 0.03), "seasonal_naive_absolute_error": 500.0}
+        | {"demand_units": 1_000.0, "forecast_units": 1_000 * forecast * rng.normal(1, 0.03)}
+        | {"absolute_error_units": 300 * error * rng.normal(1, 0.03), "seasonal_naive_absolute_error_units": 500.0}
         | {"above_q90": 100, "above_q95": 50, "above_q99": 10}
         for day in days
     ]

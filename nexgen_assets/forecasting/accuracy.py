@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nexgen_assets.forecasting.baselines import SEASON_DAYS
+from nexgen_assets.forecasting.evaluation import pinball_losses
 from nexgen_assets.forecasting.rows import series_key
 from nexgen_assets.tables import DAY, FORECAST_ACCURACY, HORIZON_DAYS, JUDGED_QUANTILES, QUANTILES, VOLUME_CLASSES
 
 FORECAST_COLUMNS = ("product_id", "location", "horizon", "mean", *JUDGED_QUANTILES, "model_version")
 DEMAND_COLUMNS = ("product_id", "location", "demand_units", "is_stockout")
-SEASON_DAYS = 7
 GROUP = ("model_version", "horizon", "volume_class")
 
 Floats = NDArray[np.float64]
@@ -81,17 +82,16 @@ def _errors(forecasts: pa.Table, actual: Floats, naive: Floats, judged: Flags) -
     mean = _column(forecasts, "mean")
     error = mean - actual
     found: dict[str, NDArray[Any]] = {
-        "actual_units": actual,
+        "demand_units": actual,
         "forecast_units": mean,
-        "absolute_error": np.abs(error),
+        "absolute_error_units": np.abs(error),
         "squared_error": error**2,
-        "seasonal_naive_absolute_error": np.abs(naive - actual),
+        "seasonal_naive_absolute_error_units": np.abs(naive - actual),
     }
     for name in JUDGED_QUANTILES:
-        level, short = QUANTILES[name], actual - _column(forecasts, name)
-        # Koenker & Bassett, Econometrica 46, 1978
-        found[f"pinball_loss_{name}"] = np.maximum(level * short, (level - 1) * short)
-        found[f"above_{name}"] = (short > 0).astype(np.int64)
+        quantile = _column(forecasts, name)
+        found[f"pinball_loss_{name}"] = pinball_losses(actual, quantile, QUANTILES[name])
+        found[f"above_{name}"] = (actual > quantile).astype(np.int64)
     return {"series_days": judged.astype(np.int64)} | {
         name: np.where(judged, values, np.zeros(1, values.dtype)) for name, values in found.items()
     }

@@ -12,13 +12,14 @@ from nexgen_assets.forecasting.rows import forecast_rows
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES, WEEKDAY_LAGS
 
 SEASONAL_NAIVE = "seasonal_naive"
+SEASON_DAYS = len(WEEKDAY_LAGS)
 
 Floats = NDArray[np.float64]
 
 
 def seasonal_naive(features: pa.Table) -> Floats:
     """The last seven days repeated, for a day of unknown demand the usual one: means [rows, HORIZON_DAYS]."""
-    lag = (-np.arange(1, HORIZON_DAYS + 1)) % len(WEEKDAY_LAGS)
+    lag = (-np.arange(1, HORIZON_DAYS + 1)) % SEASON_DAYS
     last_week = np.stack([_column(features, f"demand_lag_{k}") for k in WEEKDAY_LAGS], axis=1)
     return np.where(np.isnan(last_week), _usual(features)[:, None], last_week)[:, lag]
 
@@ -58,7 +59,7 @@ def naive_interval_demand(features: pa.Table, lengths: NDArray[np.int64]) -> Int
     means = seasonal_naive(features)
     within = np.minimum(lengths, means.shape[1])
     mean = np.cumsum(means, axis=1)[np.arange(len(means)), within - 1]
-    mean = mean + (lengths - within) * means[:, -len(WEEKDAY_LAGS) :].mean(axis=1)
+    mean = mean + (lengths - within) * means[:, -SEASON_DAYS:].mean(axis=1)
     variance = lengths * np.nan_to_num(_column(features, "demand_sd_28")) ** 2
     knots = np.stack([_quantile(level, mean, variance) for level in LEVELS], axis=1)
     return IntervalDemand(mean, lengths > means.shape[1], knots)

@@ -162,21 +162,21 @@ def errors_as_expected(day: date, rows: pa.Table, promises: Promises) -> Verdict
     little to lose may err LEAST_EXCESS more.
     """
     judged = _Judged.of(day, rows, {name: told for name, told in promises.items() if math.isfinite(told.error_ratio)})
-    naive = judged["seasonal_naive_absolute_error"]
+    naive = judged["seasonal_naive_absolute_error_units"]
     if not judged.is_enough or not naive.sum():
         return judged.too_few(ERRORS)
     promised = judged.by_model({model: promise.error_ratio for model, promise in promises.items()})
-    found, expected = (float(units.sum() / naive.sum()) for units in (judged["absolute_error"], promised * naive))
-    excess = judged.daily(judged["absolute_error"] - promised * naive)
+    found, expected = (float(units.sum() / naive.sum()) for units in (judged["absolute_error_units"], promised * naive))
+    excess = judged.daily(judged["absolute_error_units"] - promised * naive)
     bound = max((expected + 1) / 2, expected * (1 + LEAST_EXCESS))
-    units = judged["actual_units"].sum()
+    units = judged["demand_units"].sum()
     numbers = {
         **judged.numbers,
         "errors_over_seasonal_naive": found,
         "expected_errors_over_seasonal_naive": expected,
         "bound": bound,
         "tracking_signal": tracking_signal(excess),
-        **({"wape": float(judged["absolute_error"].sum() / units)} if units else {}),
+        **({"wape": float(judged["absolute_error_units"].sum() / units)} if units else {}),
     }
     return Verdict(
         ERRORS,
@@ -184,14 +184,14 @@ def errors_as_expected(day: date, rows: pa.Table, promises: Promises) -> Verdict
         f"{day}: errors of the last {WINDOW_DAYS} days are {found:.2f} times those of the seasonal naive; the hold-out "
         f"had {expected:.2f}, and {bound:.2f} would be too many",
         numbers,
-        _by_day(judged, judged.daily(judged["absolute_error"]), judged.daily(naive)),
+        _by_day(judged, judged.daily(judged["absolute_error_units"]), judged.daily(naive)),
     )
 
 
 def forecasts_unbiased(day: date, rows: pa.Table, promises: Promises) -> Verdict:
     """Judge the sum of the forecasts of the days up to `day` against demand."""
     judged = _Judged.of(day, rows, promises)
-    actual, forecast = judged["actual_units"], judged["forecast_units"]
+    actual, forecast = judged["demand_units"], judged["forecast_units"]
     if not judged.is_enough or not actual.sum():
         return judged.too_few(BIAS)
     errors = judged.daily(forecast - actual)
@@ -281,7 +281,7 @@ def _by_class(judged: _Judged) -> dict[str, Number]:
     """Bias of each volume class that sold anything."""
     classes = np.asarray(judged.rows["volume_class"].to_pylist())
     sums = {
-        name: [float(judged[column][classes == name].sum()) for column in ("forecast_units", "actual_units")]
+        name: [float(judged[column][classes == name].sum()) for column in ("forecast_units", "demand_units")]
         for name in VOLUME_CLASSES
     }
     return {f"bias_{name}": forecast / actual - 1 for name, (forecast, actual) in sums.items() if actual}

@@ -51,8 +51,13 @@ def wrmsse(actual: Reals, forecast: Reals, scale: Reals, sales_value: Reals) -> 
 
 def pinball_loss(actual: Reals, quantile: Reals, level: float) -> float:
     """Sum of the quantile loss at `level`, in units (Koenker & Bassett, Econometrica 46, 1978)."""
+    return float(pinball_losses(actual, quantile, level).sum())
+
+
+def pinball_losses(actual: Reals, quantile: Reals, level: float) -> Reals:
+    """The quantile loss of each forecast, in the shape of the arrays."""
     error = actual - quantile
-    return float(np.maximum(level * error, (level - 1) * error).sum())
+    return np.maximum(level * error, (level - 1) * error)
 
 
 def weighted_quantile_loss(actual: Reals, quantile: Reals, level: float) -> float:

@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting import evaluation
+from nexgen_assets.forecasting.baselines import SEASON_DAYS
 from nexgen_assets.forecasting.outlook import Outlook
 from nexgen_assets.forecasting.segments import Segments, segments_of
 from nexgen_assets.forecasting.training import SERIES, Holdout
@@ -30,7 +31,6 @@ Sums = Mapping[str, Floats]
 
 DAY_AHEAD, ALL_DAYS, TOTAL = "day", "all_days", "total"
 TOTAL_DAYS = (7, 14, 28)
-SEASON_DAYS = 7
 KEYS = ["method", "recipe", "origin_date", "segment_kind", "segment", "target", "horizon"]
 POINT_SUMS = ("observations", "demand_units", "forecast_units", "absolute_error_units")
 SCALED_SUMS = (
@@ -245,7 +245,7 @@ def _quantiles(actual: Floats, quantiles: Mapping[str, Any], is_judged: Flags) -
     }
     for name, level in QUANTILES.items():
         error = actual - quantiles[name]
-        found[f"pinball_{name}"] = np.where(is_judged, np.maximum(level * error, (level - 1) * error), 0)
+        found[f"pinball_{name}"] = np.where(is_judged, evaluation.pinball_losses(actual, quantiles[name], level), 0)
         found[f"at_or_below_{name}"] = (is_judged & (error <= 0)).astype(np.float64)
         found[f"below_{name}"] = (is_judged & (error < 0)).astype(np.float64)
     return found

@@ -66,9 +66,9 @@ def test_sums_of_two_forecasts() -> None:
         [sale("01", 3), sale("02", 8), sale("01", 7, days_before=7), sale("02", 8, days_before=7)],
     )
     assert told(row, "day", "model_version", "horizon", "volume_class") == [DAY, "m1", 1, "1_to_10"]
-    assert told(row, "series_days", "actual_units", "forecast_units") == [2, 11.0, 7.0]
-    assert told(row, "absolute_error", "squared_error") == [1 + 3, 1 + 9]
-    assert row["seasonal_naive_absolute_error"] == abs(7 - 3) + abs(8 - 8)
+    assert told(row, "series_days", "demand_units", "forecast_units") == [2, 11.0, 7.0]
+    assert told(row, "absolute_error_units", "squared_error") == [1 + 3, 1 + 9]
+    assert row["seasonal_naive_absolute_error_units"] == abs(7 - 3) + abs(8 - 8)
     # quantile 0.9: demand 3 is 1 below 4, demand 8 is 2 above 6
     assert row["pinball_loss_q90"] == pytest.approx(0.1 * 1 + 0.9 * 2)
     assert told(row, "above_q90", "above_q50") == [1, 2]
@@ -83,7 +83,7 @@ def test_demand_at_a_quantile_is_not_above_it() -> None:
 @pytest.mark.parametrize(("horizon", "days_before"), [(1, 7), (7, 7), (8, 14), (14, 14), (15, 21), (28, 28)])
 def test_the_seasonal_naive_repeats_the_last_same_weekday_that_the_origin_knew(horizon: int, days_before: int) -> None:
     [row] = judge([forecast("01", horizon, 1.0)], [sale("01", 3), sale("01", 10, days_before=days_before)])
-    assert row["seasonal_naive_absolute_error"] == 7
+    assert row["seasonal_naive_absolute_error_units"] == 7
 
 
 def test_each_model_horizon_and_volume_class_is_a_row() -> None:
@@ -101,7 +101,7 @@ def test_each_model_horizon_and_volume_class_is_a_row() -> None:
 
 def test_a_series_without_a_row_sold_nothing() -> None:
     [row] = judge([forecast("01", 1, 2.0)], [sale("02", 9)])
-    assert told(row, "series_days", "actual_units", "absolute_error") == [1, 0.0, 2.0]
+    assert told(row, "series_days", "demand_units", "absolute_error_units") == [1, 0.0, 2.0]
 
 
 def test_a_day_out_of_stock_counts_apart_and_only_sales_above_a_quantile_are_a_miss() -> None:
@@ -109,7 +109,7 @@ def test_a_day_out_of_stock_counts_apart_and_only_sales_above_a_quantile_are_a_m
         [forecast("01", 1, 5.0, q95=9.0), forecast("02", 1, 5.0, q95=9.0), forecast("03", 1, 5.0, q95=9.0)],
         [sale("01", 2, is_stockout=True), sale("02", 10, is_stockout=True), sale("03", 4, is_stockout=False)],
     )
-    assert told(row, "series_days", "actual_units", "forecast_units", "absolute_error") == [1, 4.0, 5.0, 1.0]
+    assert told(row, "series_days", "demand_units", "forecast_units", "absolute_error_units") == [1, 4.0, 5.0, 1.0]
     assert told(row, "above_q95", "stockout_days", "stockout_above_q95") == [0, 2, 1]
 
 
@@ -146,11 +146,11 @@ with seen as (
 )
 select model_version, horizon, volume_class,
     count(*) filter (where not is_out) as series_days,
-    coalesce(sum(y) filter (where not is_out), 0) as actual_units,
+    coalesce(sum(y) filter (where not is_out), 0) as demand_units,
     coalesce(sum(mean::double) filter (where not is_out), 0) as forecast_units,
-    coalesce(sum(abs(mean - y)) filter (where not is_out), 0) as absolute_error,
+    coalesce(sum(abs(mean - y)) filter (where not is_out), 0) as absolute_error_units,
     coalesce(sum(pow(mean - y, 2)) filter (where not is_out), 0) as squared_error,
-    coalesce(sum(abs(naive - y)) filter (where not is_out), 0) as seasonal_naive_absolute_error,
+    coalesce(sum(abs(naive - y)) filter (where not is_out), 0) as seasonal_naive_absolute_error_units,
     coalesce(sum(if(y > q95, .95 * (y - q95), .05 * (q95 - y))) filter (where not is_out), 0) as pinball_loss_q95,
     coalesce(sum(if(y > q10, .1 * (y - q10), .9 * (q10 - y))) filter (where not is_out), 0) as pinball_loss_q10,
     count(*) filter (where y > q99 and not is_out) as above_q99,
@@ -213,5 +213,5 @@ def test_the_order_of_the_rows_changes_no_bit() -> None:
 def test_a_late_correction_changes_the_day_as_if_it_had_been_known() -> None:
     forecasts = [forecast("01", 1, 2.0), forecast("02", 1, 2.0)]
     late, earlier = [sale("01", 3), sale("02", 9)], [sale("01", 3)]
-    assert judge(forecasts, earlier)[0]["absolute_error"] == 1 + 2
-    assert judge(forecasts, late)[0]["absolute_error"] == 1 + 7
+    assert judge(forecasts, earlier)[0]["absolute_error_units"] == 1 + 2
+    assert judge(forecasts, late)[0]["absolute_error_units"] == 1 + 7

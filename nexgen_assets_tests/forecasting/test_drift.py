@@ -47,10 +47,10 @@ def accuracy(days: int = 28, seed: int = 1, **factors: float) -> list[Row]:
     for back in range(days):
         weather = rng.normal(1, 0.05)  # moves all of a day's sales
         row = dict.fromkeys(FORECAST_ACCURACY.names, 0) | {"day": TODAY - timedelta(days=back), "horizon": 1}
-        row |= {"model_version": "m1", "volume_class": "1_to_10", "series_days": 1_000, "actual_units": 1_000 * weather}
+        row |= {"model_version": "m1", "volume_class": "1_to_10", "series_days": 1_000, "demand_units": 1_000 * weather}
         row["forecast_units"] = 1_000 * factors.get("forecast", 1.0)
-        row["seasonal_naive_absolute_error"] = 500 * rng.normal(1, 0.05)
-        row["absolute_error"] = 300 * factors.get("error", 1.0) * rng.normal(1, 0.05)
+        row["seasonal_naive_absolute_error_units"] = 500 * rng.normal(1, 0.05)
+        row["absolute_error_units"] = 300 * factors.get("error", 1.0) * rng.normal(1, 0.05)
         for name in ("q90", "q95", "q99"):
             share = (1 - QUANTILES[name]) * factors.get("above", 1.0)
             row[f"above_{name}"] = int(rng.binomial(1_000, share))
@@ -138,7 +138,7 @@ def test_days_out_of_stock_are_told_and_judge_nothing() -> None:
 
 def test_days_that_are_hard_for_the_seasonal_naive_too_are_no_drift() -> None:
     harder = [
-        row | {name: 3 * row[name] for name in ("absolute_error", "seasonal_naive_absolute_error")}
+        row | {name: 3 * row[name] for name in ("absolute_error_units", "seasonal_naive_absolute_error_units")}
         for row in accuracy()
     ]
     assert errors_as_expected(TODAY, table(harder), PROMISES).passed
@@ -147,7 +147,7 @@ def test_days_that_are_hard_for_the_seasonal_naive_too_are_no_drift() -> None:
 def test_one_terrible_day_is_no_drift() -> None:
     """Its error is large in sum, but one day is no pattern."""
     rows = accuracy()
-    rows[5] |= {"forecast_units": 20_000.0, "absolute_error": 19_000.0}
+    rows[5] |= {"forecast_units": 20_000.0, "absolute_error_units": 19_000.0}
     verdicts = [judge(TODAY, table(rows), PROMISES) for judge in (forecasts_unbiased, errors_as_expected)]
     assert float(verdicts[0].numbers["bias"]) > 0.5
     assert all(verdict.passed for verdict in verdicts)
