@@ -1,6 +1,6 @@
 """Accuracy of forecasts on real sales, beside the libraries that people would use instead.
 
-    uv run --group benchmarks python -m benchmarks.forecasting WORK [--freshretail FILE] [--synthetic FILE]
+    uv run --group benchmarks python -m benchmarks.forecasting WORK [--freshretail FILE] [--ddop FOLDER] [--panels NAME]
 
 Every method sees the same files, origins, covariates known ahead and cores, each in a process of its own. Prints one
 table of scores per panel, with seconds (all origins) and the peak memory of the process (MB), and one of how often
@@ -35,7 +35,7 @@ def main() -> None:
     if options.method:
         _forecast_here(next(panel for panel in found if panel.name == options.panel), options)
         return
-    for panel in found:
+    for panel in (panel for panel in found if not options.panels or panel.name in options.panels):
         _compare(panel, options.work, options.methods or [NEXGEN, *PEERS])
 
 
@@ -43,6 +43,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("work", type=Path, help="folder for panels and forecasts")
     parser.add_argument("--freshretail", type=Path, help="a FreshRetailNet sample as Parquet")
+    parser.add_argument("--ddop", type=Path, help="folder ddop/datasets/data of ddop's source package (PyPI, 0.7.6)")
+    parser.add_argument("--panels", nargs="*", help="names of panels; all of those given if not told")
     parser.add_argument("--synthetic", type=Path, help="an M5-shaped panel with known demand as Parquet")
     parser.add_argument("--methods", nargs="*", help=f"some of: {', '.join([NEXGEN, *PEERS])}")
     parser.add_argument("--method", help=argparse.SUPPRESS)
@@ -54,6 +56,8 @@ def _panels(options: argparse.Namespace) -> list[BenchmarkPanel]:
     options.work.mkdir(parents=True, exist_ok=True)
     found = [panels.complete_journey(options.work)]
     found += [panels.freshretail(options.freshretail)] if options.freshretail else []
+    if options.ddop:
+        found += [panels.bakery(options.ddop, options.work), panels.store_items(options.ddop, options.work)]
     found += [panels.synthetic(options.synthetic, options.work)] if options.synthetic else []
     return found
 

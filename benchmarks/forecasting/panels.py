@@ -33,6 +33,17 @@ COMPLETE_JOURNEY = """
             and plan.week = 1 + date_diff('day', date '2016-12-26', date) // 7
 """
 
+# data and target are two files whose lines belong together; the weather of a day is not known ahead of it
+BAKERY = """
+    select product::varchar as product_id, store::varchar as location, date::date as date, demand as quantity,
+        is_schoolholiday, is_holiday, is_holiday_next2days, promotion_currentweek, promotion_lastweek, product
+    from read_csv($data) positional join read_csv($target)
+"""
+STORE_ITEMS = """
+    select item::varchar as product_id, store::varchar as location, date::date as date, sales as quantity, item
+    from read_csv($data) positional join read_csv($target)
+"""
+
 
 @dataclass(frozen=True)
 class BenchmarkPanel:
@@ -74,6 +85,27 @@ def freshretail(path: Path) -> BenchmarkPanel:
     known = ("discount", "holiday_flag", "activity_flag")
     static = ("third_category_id", "management_group_id", "first_category_id", "second_category_id", "city_id")
     return BenchmarkPanel("freshretail", path, 14, _origins(date(2024, 6, 25), 14), known, static, "stockout_hours")
+
+
+def bakery(source: Path, folder: Path) -> BenchmarkPanel:
+    """Products of a bakery chain by shop, 2016 to April 2019: 105 series of 100 units a day, in ddop's data."""
+    path = _of_two_files(source, "bakery", BAKERY, folder)
+    known = ("is_schoolholiday", "is_holiday", "is_holiday_next2days", "promotion_currentweek", "promotion_lastweek")
+    return BenchmarkPanel("bakery", path, 28, _origins(date(2019, 4, 30), 28), known, ("product",))
+
+
+def store_items(source: Path, folder: Path) -> BenchmarkPanel:
+    """Items by store, 2013 to 2017: 500 series of 52 units a day, nothing known ahead, in ddop's data (SID)."""
+    path = _of_two_files(source, "SID", STORE_ITEMS, folder)
+    return BenchmarkPanel("store-items", path, 28, _origins(LAST_OF_YEAR, 28), (), ("item",))
+
+
+def _of_two_files(source: Path, name: str, query: str, folder: Path) -> Path:
+    path = folder / f"{name}.parquet"
+    files = {part: str(source / f"{name}_{part}.csv") for part in ("data", "target")}
+    with duckdb.connect() as connection:
+        connection.sql(query, params=files).write_parquet(str(path))
+    return path
 
 
 def synthetic(path: Path, folder: Path) -> BenchmarkPanel:

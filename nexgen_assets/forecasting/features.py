@@ -5,10 +5,10 @@ day (its calendar, its planned promotions, its horizon): that is `frame.py`.
 
 Every feature is a sum over a window of days, divided last by the number of days that count: those since the first sale
 whose demand is known. A new product is not a slow one, and a day nobody recorded is not a day without demand. The sums
-are sums of integers (thousandths of a unit,
-counts), so that they do not depend on where the range of days begins: a range equals its single days, bit for bit.
-Spark filters and distributes the series, NumPy sums them on a dense grid of series x days. Measured on a fifth of
-12.6 M rows, the embedded engine's windows took 32 s (running sums) and 42 s (sliding sums), the grid under 11 s.
+are sums of integers (thousandths of a unit, counts), so that they do not depend on where the range of days begins: a
+range equals its single days, bit for bit. Spark filters and distributes the products, NumPy sums their series on a
+dense grid of series x days. Measured on a fifth of 12.6 M rows, the embedded engine's windows took 32 s (running sums)
+and 42 s (sliding sums), the grid under 11 s.
 """
 
 from collections.abc import Callable, Iterator
@@ -158,7 +158,7 @@ def _is_text(field: pa.Field) -> bool:
 
 
 def _by_product(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows in slices of whole products, of some SERIES_AT_ONCE series each."""
+    """The rows in slices of whole products: some SERIES_AT_ONCE series each, more where one product has more."""
     chunks = list(batches)
     if not chunks:
         return

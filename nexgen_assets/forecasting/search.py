@@ -63,8 +63,7 @@ class Found:
 
     @property
     def best(self) -> Trial:
-        finished = [trial for trial in self.trials if trial.value is not None]
-        return min(finished, key=lambda trial: trial.value or math.inf)
+        return min(self.trials, key=lambda trial: math.inf if trial.value is None else trial.value)
 
     @property
     def is_better(self) -> bool:
@@ -89,13 +88,14 @@ def search(  # noqa: PLR0917
     """
     optuna = _optuna()
     own = recipe_of({})
-    own_scores = [refit_scores(part, covariates, own, threads) for part in data]
-    if not any(_judged(scores) for scores in own_scores):
+    own_scores = [(part, refit_scores(part, covariates, own, threads)) for part in data]
+    judges = [(part, scores) for part, scores in own_scores if _judged(scores)]
+    if not judges:
         raise SearchError("nothing was sold on the days that parameters are judged on")
 
     def value_of(trial: "optuna.Trial") -> float:
         recipe, ratios = recipe_of(_suggested(trial)), []
-        for step, (part, scores) in enumerate(zip(data, own_scores, strict=True)):
+        for step, (part, scores) in enumerate(judges):
             found = scores if recipe == own else refit_scores(part, covariates, recipe, threads)
             ratios += [found[name] / scores[name] for name in _judged(scores)]
             trial.report(sum(ratios) / len(ratios), step)

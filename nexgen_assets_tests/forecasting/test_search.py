@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -76,7 +77,8 @@ def test_the_codes_own_parameters_lie_within_the_space() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "best", "is_better"), [((1.0, 1.2, None, 0.9), 3, True), ((1.0, 1.2, None), 0, False)]
+    ("values", "best", "is_better"),
+    [((1.0, 1.2, None, 0.9), 3, True), ((1.0, 1.2, None), 0, False), ((1.0, 0.0, 0.9), 1, True)],
 )
 def test_the_best_trial_is_the_smallest_that_was_not_given_up(
     values: tuple[float | None, ...], best: int, *, is_better: bool
@@ -84,6 +86,20 @@ def test_the_best_trial_is_the_smallest_that_was_not_given_up(
     trials = tuple(Trial({"eta": 0.1 + number}, value) for number, value in enumerate(values))
     assert Found(trials).best is trials[best]
     assert Found(trials).is_better == is_better
+
+
+def test_days_on_which_nothing_was_sold_judge_nothing(data: list[TrainingData]) -> None:
+    without_sales = replace(
+        data[0],
+        holdout=replace(
+            data[0].holdout,
+            demand=np.zeros_like(data[0].holdout.demand),
+            sales_value=np.zeros_like(data[0].holdout.sales_value),
+        ),
+    )
+    assert searched([without_sales, data[1]], trials=2) == searched([data[1]], trials=2)
+    with pytest.raises(SearchError, match="nothing was sold"):
+        searched([without_sales])
 
 
 def test_without_optuna_the_error_says_what_to_install(
