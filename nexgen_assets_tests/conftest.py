@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from pyspark.sql import SparkSession
 
 from nexgen_assets.resources.embedded_s3 import REGION, embedded_s3
 from nexgen_assets.resources.lake import LakeResource, S3Access
+from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.resources.spark import connect, embedded_engine
 from nexgen_assets.settings import Settings
 
@@ -94,6 +96,19 @@ def lake(deployment: Settings) -> LakeResource:
 def access(lake: LakeResource) -> S3Access:
     """How to reach that lake."""
     return lake.access
+
+
+@pytest.fixture
+def registry(lake: LakeResource) -> ModelRegistry:
+    """The models of that lake."""
+    return ModelRegistry(lake.access)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Dagster's records of one test, in memory."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

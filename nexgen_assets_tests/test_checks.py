@@ -1,6 +1,6 @@
 """Checks in real Dagster runs: what a bad write leaves behind, what a warning says, and when a day is late."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -97,12 +97,6 @@ def publish(tables: DeltaTables) -> Callable[[Table, list[Row]], None]:
         tables.replace_days(table, rows(table, *found), min(days), max(days), f"published-{len(days)}-{table.name}")
 
     return write
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
 
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]

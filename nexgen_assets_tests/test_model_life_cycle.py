@@ -91,17 +91,6 @@ def lake(shop: Settings) -> LakeResource:
 
 
 @pytest.fixture
-def registry(lake: LakeResource) -> ModelRegistry:
-    return ModelRegistry(lake.access)
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
-
-
-@pytest.fixture
 def train(shop: Settings, lake: LakeResource, engine_address: str, instance: dg.DagsterInstance) -> Iterator[Train]:
     """Materialize `trained_model`, and an asset that uses it, in one run."""
     stop_engine()

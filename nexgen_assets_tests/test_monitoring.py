@@ -1,6 +1,6 @@
 """Forecasts in service, in real Dagster runs: their accuracy, what the warnings say, when a training is asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -48,17 +48,6 @@ Publish = Callable[[Table, list[Row]], None]
 @pytest.fixture
 def tables(lake: LakeResource) -> DeltaTables:
     return DeltaTables(lake.access)
-
-
-@pytest.fixture
-def registry(lake: LakeResource) -> ModelRegistry:
-    return ModelRegistry(lake.access)
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
 
 
 @pytest.fixture

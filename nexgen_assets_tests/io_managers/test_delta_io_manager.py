@@ -96,12 +96,6 @@ def table_kwargs(table: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
-
-
-@pytest.fixture
 def resources(lake: LakeResource, engine_address: str) -> Iterator[dict[str, Any]]:
     spark = SparkResource(lake=lake, remote=engine_address)
     yield {"tables": DeltaTableIOManager(lake=lake, spark=spark)}

@@ -55,11 +55,6 @@ def store(lake: LakeResource, model: Model, *, passed: bool, facts: Mapping[str,
     return {key: getattr(value, "value", value) for key, value in context.get_logged_metadata().items()}
 
 
-@pytest.fixture
-def registry(lake: LakeResource) -> ModelRegistry:
-    return ModelRegistry(lake.access)
-
-
 @pytest.mark.parametrize(("passed", "champions", "alias"), [(True, 1, "champion"), (False, 0, "challenger")])
 def test_a_model_is_registered_and_becomes_champion_only_if_it_is_fit_to_serve(
     *, passed: bool, champions: int, alias: str, lake: LakeResource, registry: ModelRegistry

@@ -16,11 +16,6 @@ JANUARY, MARCH = date(2024, 1, 31), date(2024, 3, 31)
 FILES = {"model.ubj": b"\x00trees", "manifest.json": b"{}"}
 
 
-@pytest.fixture
-def registry(access: S3Access) -> ModelRegistry:
-    return ModelRegistry(access)
-
-
 def test_a_version_loads_as_registered(registry: ModelRegistry) -> None:
     known = registry.register(FILES, JANUARY)
     assert registry.load(known.version) == FILES
