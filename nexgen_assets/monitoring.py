@@ -35,7 +35,7 @@ def monitoring_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             "model_inputs", {(CLEANED_FEATURES.name, drift.FAMILIAR): _inputs}, DESCRIPTIONS, newest_of=CLEANED_FEATURES
         ),
         warnings_about(
-            "retraining",
+            "training_need",
             {(TRAINED_MODEL, retraining.NO_RETRAINING_DUE): partial(_retraining, settings)},
             DESCRIPTIONS,
             newest_of=CLEANED_FEATURES,

@@ -341,9 +341,9 @@ def test_orders_do_not_wait_for_what_judges_forecasts(start: Callable[[str], Dae
     daemon.settle()
     [run] = daemon.instance.get_runs(dg.RunsFilter(job_name="daily"))
     began = {stats.step_key: stats.start_time or 0.0 for stats in daemon.instance.get_run_step_stats(run.run_id)}
-    judging = ("forecast_accuracy", "forecast_quality", "model_inputs", "retraining")
+    judging = ("forecast_accuracy", "forecast_quality", "model_inputs", "training_need")
     assert began["reorder_recommendations"] < min(began[step] for step in judging)
-    assert began["forecast_accuracy"] < began["retraining"]
+    assert began["forecast_accuracy"] < began["training_need"]
 
 
 # ---- any order of events
