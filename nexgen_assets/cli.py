@@ -130,7 +130,7 @@ def backtest(  # noqa: PLR0917  (a command has as many options as it has)
     from nexgen_assets.commands.backtest import run_backtest
     from nexgen_assets.forecasting.backtest import BacktestError
     from nexgen_assets.forecasting.panel import PanelColumns, PanelError
-    from nexgen_assets.forecasting.training import TrainingError
+    from nexgen_assets.forecasting.sampling import TrainingError
 
     columns = PanelColumns(_names(known), _names(static), stockout)
     days = [day for text in _names(origins) if (day := _day(text, "--origins"))]

@@ -91,7 +91,7 @@ def _recipes(config: BacktestConfig, inputs: ModelInputs, champion: Champion | N
 
 def _judge(origin: date, inputs: ModelInputs, recipes: "Mapping[str, Recipe]") -> "JudgedOrigin":
     from nexgen_assets.forecasting.rolling import judge_origin
-    from nexgen_assets.forecasting.training import TrainingError
+    from nexgen_assets.forecasting.sampling import TrainingError
 
     try:
         return judge_origin(inputs.features, inputs.demand, origin, inputs.planned, recipes, inputs.settings.threads)

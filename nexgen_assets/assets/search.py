@@ -51,8 +51,9 @@ def search_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
         Each is refit at some past days and judged on the 28 days after by the errors that the gate judges by.
         """
+        from nexgen_assets.forecasting.sampling import TrainingError
         from nexgen_assets.forecasting.search import SearchError, search
-        from nexgen_assets.forecasting.training import TrainingError, recipe_of, training_data
+        from nexgen_assets.forecasting.training import recipe_of, training_data
 
         inputs = ModelInputs.read(settings, config.as_of, DeltaTables(lake.access), spark)
         ends = [inputs.as_of - timedelta(days=HORIZON_DAYS * number) for number in range(1, config.origins + 1)]

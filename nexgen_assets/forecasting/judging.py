@@ -20,9 +20,10 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting import evaluation
 from nexgen_assets.forecasting.baselines import SEASON_DAYS
+from nexgen_assets.forecasting.holdout import Holdout
 from nexgen_assets.forecasting.outlook import Outlook
+from nexgen_assets.forecasting.rows import SERIES
 from nexgen_assets.forecasting.segments import Segments, segments_of
-from nexgen_assets.forecasting.training import SERIES, Holdout
 from nexgen_assets.tables import BACKTEST, DAY, QUANTILES
 
 Floats = NDArray[np.float64]

@@ -31,7 +31,7 @@ Scores = dict[str, dict[str, float]]
 STORED_FEATURES = feature_names(PlannedPromotions.none())
 BOOSTER_FILE = "model-{}.ubj"
 MANIFEST_FILE = "manifest.json"
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
 
 
@@ -79,6 +79,11 @@ class MeanModel:
         asked = xgboost.DMatrix(matrix)
         values = [booster.predict(asked, pred_contribs=True) for booster in self._loaded]
         return matrix, np.mean(values, axis=0)[:, :-1]  # the last column is what all rows share
+
+    @property
+    def rounds(self) -> int:
+        """The number of trees in each booster."""
+        return self._loaded[0].num_boosted_rounds()
 
     @cached_property
     def _loaded(self) -> "list[xgboost.Booster]":

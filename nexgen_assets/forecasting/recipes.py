@@ -21,9 +21,10 @@ class RecipeError(ValueError):
 class Recipe:
     """Two models of equal recipes differ by their data only.
 
-    `sampling_rows` is the number of rows a fit samples at most, 0 where an old model does not tell; `country` that of
-    the holidays. `overrides` are the parameters that the training was told instead of the code's own: they follow the
-    champion when the code's own change, and are no part of what the recipe is.
+    `sampling_rows` is the number of rows a fit samples at most, 0 where an old model does not tell; `rounds` is the
+    most that it boosts (see `boosting.py`); `country` that of the holidays. `overrides` are the parameters that the
+    training was told instead of the code's own: they follow the champion when the code's own change, and are no part
+    of what the recipe is.
     """
 
     code_version: str

@@ -13,11 +13,12 @@ from pyspark.sql import DataFrame
 
 from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE
 from nexgen_assets.forecasting.frame import Covariates
+from nexgen_assets.forecasting.holdout import holdout_at
 from nexgen_assets.forecasting.judging import TOTAL_DAYS, Ahead, item_errors, judge
 from nexgen_assets.forecasting.model import TrainedModel
 from nexgen_assets.forecasting.outlook import Outlook, moving_average_outlook, outlook, seasonal_naive_outlook
 from nexgen_assets.forecasting.recipes import Recipe
-from nexgen_assets.forecasting.training import fit, holdout_at, training_data
+from nexgen_assets.forecasting.training import fit, training_data
 
 MODEL, CHAMPION, MOVING_AVERAGE = "model", "champion", "moving_average_28"
 

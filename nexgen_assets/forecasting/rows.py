@@ -12,6 +12,8 @@ from nexgen_assets.tables import DAY, FORECASTS
 
 Reals = NDArray[np.floating[Any]]
 
+SERIES = ["product_id", "location"]
+
 
 def forecast_rows(features: pa.Table, means: Reals, quantiles: Mapping[str, Reals], model_version: str) -> pa.Table:
     """Rows of `tables.FORECASTS` for the origins of `features`; arrays are [origins, horizons] in units."""

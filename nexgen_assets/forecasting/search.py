@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexgen_assets.forecasting.frame import Covariates
 from nexgen_assets.forecasting.promotion import JUDGED
-from nexgen_assets.forecasting.recipes import ROUNDS_PARAMETER, Recipe
+from nexgen_assets.forecasting.recipes import Recipe
 from nexgen_assets.forecasting.training import TrainingData, refit_scores
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Range:
     is_logarithmic: bool = False
 
 
+# not the rounds: every fit finds its own
 SPACE: dict[str, Range] = {
     "max_depth": Range(3, 10, is_whole=True),
     "eta": Range(0.03, 0.3, is_logarithmic=True),
@@ -43,7 +44,6 @@ SPACE: dict[str, Range] = {
     "subsample": Range(0.5, 1.0),
     "colsample_bytree": Range(0.2, 1.0),
     "reg_lambda": Range(0.1, 100, is_logarithmic=True),
-    ROUNDS_PARAMETER: Range(30, 300, is_whole=True, is_logarithmic=True),
 }
 
 
@@ -111,8 +111,7 @@ def search(  # noqa: PLR0917
     study = optuna.create_study(
         sampler=optuna.samplers.TPESampler(seed=seed), pruner=optuna.pruners.MedianPruner(n_startup_trials=8)
     )
-    numbers = {**own.parameters, ROUNDS_PARAMETER: own.rounds}
-    study.enqueue_trial({name: numbers[name] for name in SPACE})
+    study.enqueue_trial({name: own.parameters[name] for name in SPACE})
     study.optimize(value_of, n_trials=trials, timeout=timeout_seconds, callbacks=[told])
     complete = optuna.trial.TrialState.COMPLETE
     return Found(

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.features import cleaned_features
+from nexgen_assets.forecasting.holdout import Holdout, holdout_at
 from nexgen_assets.forecasting.judging import (
     ALL_DAYS,
     DAY_AHEAD,
@@ -31,7 +32,6 @@ from nexgen_assets.forecasting.judging import (
 from nexgen_assets.forecasting.outlook import Outlook, moving_average_outlook, seasonal_naive_outlook
 from nexgen_assets.forecasting.quantiles import LEVELS, IntervalDemand
 from nexgen_assets.forecasting.segments import Segments
-from nexgen_assets.forecasting.training import Holdout, holdout_at
 from nexgen_assets.io_managers.audit import audit_rows
 from nexgen_assets.tables import BACKTEST, CLEANED_FEATURES, DAILY_DEMAND, QUANTILES
 from nexgen_assets_tests.forecasting.panels import demand_panel

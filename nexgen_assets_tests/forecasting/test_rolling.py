@@ -69,7 +69,7 @@ def test_the_model_judged_is_the_one_that_training_makes(
         spark.createDataFrame(demand, DAILY_DEMAND.spark_ddl),
     )
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("nexgen_assets.forecasting.training.ROUNDS", 20)
+        patched.setattr("nexgen_assets.forecasting.training.MOST_ROUNDS", 20)
         assert train(*frames, ORIGIN, PLANNED, ROWS, "US").mean_model == found.model.mean_model
 
 

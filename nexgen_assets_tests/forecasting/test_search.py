@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+from nexgen_assets.forecasting.boosting import PARAMETERS
 from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.forecasting.frame import PlannedPromotions
 from nexgen_assets.forecasting.recipes import Recipe
 from nexgen_assets.forecasting.search import SPACE, Found, SearchError, Trial, search
-from nexgen_assets.forecasting.training import PARAMETERS, ROUNDS, TrainingData, recipe_of, refit_scores, training_data
+from nexgen_assets.forecasting.training import TrainingData, recipe_of, refit_scores, training_data
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND
 from nexgen_assets_tests.forecasting.trends import trending_panel
 
@@ -71,9 +72,8 @@ def test_what_is_tried_lies_within_the_space(found: Found) -> None:
 
 
 def test_the_codes_own_parameters_lie_within_the_space() -> None:
-    for name, own in {**PARAMETERS, "rounds": ROUNDS}.items():
-        if name in SPACE:
-            assert SPACE[name].low <= own <= SPACE[name].high
+    for name, values in SPACE.items():
+        assert values.low <= PARAMETERS[name] <= values.high
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from nexgen_assets.forecasting import training
+from nexgen_assets.forecasting import boosting, holdout, sampling, training
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.evaluation import squared_step_mean
 from nexgen_assets.forecasting.features import cleaned_features
@@ -50,7 +50,7 @@ class Panel:
         )
 
     def sample(self, as_of: date = AS_OF, rows: int = ROWS) -> pa.Table:
-        return training.training_frame(self.features_frame, self.demand_frame, as_of, rows)
+        return sampling.training_frame(self.features_frame, self.demand_frame, as_of, rows)
 
     def train(self, as_of: date = AS_OF) -> TrainedModel:
         planned = PlannedPromotions.none()
@@ -134,16 +134,16 @@ def _censored_frame(sold_without_stock: float) -> pa.Table:
 
 def test_sales_of_days_without_stock_are_scaled_up_to_those_of_other_days() -> None:
     level = np.ones(2, np.float32)
-    assert training._Lessons.of(_censored_frame(1.0), level).target.tolist() == [4.0, 4.0]
+    assert boosting.Lessons.of(_censored_frame(1.0), level).target.tolist() == [4.0, 4.0]
 
 
 def test_sales_of_days_without_stock_are_never_scaled_down() -> None:
     level = np.ones(2, np.float32)
-    assert training._Lessons.of(_censored_frame(9.0), level).target.tolist() == [4.0, 9.0]
+    assert boosting.Lessons.of(_censored_frame(9.0), level).target.tolist() == [4.0, 9.0]
 
 
 def test_days_without_stock_teach_less() -> None:
-    weight = training._Lessons.of(_censored_frame(1.0), np.ones(2, np.float32)).weight
+    weight = boosting.Lessons.of(_censored_frame(1.0), np.ones(2, np.float32)).weight
     assert 0 < weight[1] < weight[0]
 
 
@@ -157,7 +157,7 @@ def test_origins_are_chosen_without_looking_at_the_target(sample: pa.Table, pane
 
 def test_weights_undo_the_sampling(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
     some = panel.sample(rows=1_000)
-    monkeypatch.setattr(training, "ROWS_A_SERIES", 10**6)
+    monkeypatch.setattr(sampling, "ROWS_A_SERIES", 10**6)
     every = panel.sample(rows=10**9)
     assert some.num_rows < every.num_rows / 2
     estimate = np.sum(some["target"].to_numpy() * some["sampling_weight"].to_numpy())
@@ -166,7 +166,7 @@ def test_weights_undo_the_sampling(panel: Panel, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_series_teaches_so_many_rows_and_more_are_not_sampled(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "FEWEST_ROWS", 0)
+    monkeypatch.setattr(sampling, "FEWEST_ROWS", 0)
     assert panel.sample(rows=10**9).num_rows <= 1.05 * 90 * training.ROWS_A_SERIES
 
 
@@ -175,7 +175,7 @@ def test_the_sample_is_about_as_large_as_asked(panel: Panel) -> None:
 
 
 def test_no_history_is_an_error_that_says_so(panel: Panel) -> None:
-    with pytest.raises(training.TrainingError, match="origins"):
+    with pytest.raises(sampling.TrainingError, match="origins"):
         panel.sample(as_of=FIRST + timedelta(days=12))
 
 
@@ -241,7 +241,7 @@ def test_published_forecasts_that_lack_a_row_are_no_judge(data: training.Trainin
 
 def test_the_scale_of_a_series_counts_the_days_without_a_row(panel: Panel) -> None:
     origin = AS_OF
-    facts = training._past_facts(panel.demand_frame, origin).toArrow().to_pylist()
+    facts = holdout._past_facts(panel.demand_frame, origin).toArrow().to_pylist()
     assert len(facts) > 20
     for fact in facts:
         history = np.zeros((origin - FIRST).days + 1)
