@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.censoring import uncensored
-from nexgen_assets.forecasting.frame import Covariates, Frame, all_horizons, expand
+from nexgen_assets.forecasting.frame import DAY_OF_YEAR, Covariates, Frame, all_horizons, expand, feature_names
 from nexgen_assets.forecasting.holdout import VALUE_DAYS, Holdout
 from nexgen_assets.forecasting.model import MeanModel, average_forecast
 from nexgen_assets.forecasting.recipes import Recipe
@@ -47,6 +47,7 @@ ROUNDS_AT_ONCE = 20
 PATIENCE = 2  # times ROUNDS_AT_ONCE without getting better: the loss of averaged boosters is smooth
 WATCHED_ROWS = 200_000
 BOOSTERS = 2  # each learns from every second row: as fast as one of all rows, and what they err by chance averages out
+DAYS_TO_LEARN_THE_YEAR = 730
 FACTOR_DAYS = 91  # the mean is right over the last season: a year's average lags behind growth and the time of year
 CENSORED_WEIGHT = 0.4  # of a day out of stock; at 1 the errors of days in stock grow, at 0 those of totals
 
@@ -65,6 +66,9 @@ def fit_mean_model(
     horizons = sample["horizon"].to_numpy().astype(np.int64)
     frame = expand(sample, np.arange(sample.num_rows), horizons, covariates, categories, recipe.country)
     lessons = Lessons.of(sample, frame.level)
+    if np.ptp(lessons.day) < DAYS_TO_LEARN_THE_YEAR:
+        # of a day of the year seen once nothing can be told apart from that month's chance: no tree may ask for it
+        frame.matrix[:, feature_names(covariates).index(DAY_OF_YEAR)] = np.nan
     growing = [_Growing.of(frame, lessons, slice(i, None, BOOSTERS), recipe, threads) for i in range(BOOSTERS)]
     if isinstance(watched, Holdout):
         rounds = _grow_until_best(growing, Watched.of(watched, covariates, categories, recipe.country), recipe.rounds)

@@ -40,7 +40,8 @@ UNKNOWN = -1
 EPOCH = date(1970, 1, 1)
 
 PRODUCT_TRENDS = (7, 91)  # of the product at all locations, against its last 28 days
-CALENDAR_FEATURES = ("weekday", "day_of_month", "is_holiday", "days_to_holiday", "days_from_holiday")
+DAY_OF_YEAR = "day_of_year"
+CALENDAR_FEATURES = ("weekday", "day_of_month", DAY_OF_YEAR, "is_holiday", "days_to_holiday", "days_from_holiday")
 PLANNED_PROMOTION = "planned_promotion"
 OWN_FEATURES = (
     "log_level",
@@ -250,7 +251,8 @@ def _calendar_table(first: int, last: int, country: str) -> Real32:
     to_holiday = np.minimum(free[after] - number, HOLIDAY_REACH_DAYS)
     from_holiday = np.minimum(number - free[np.searchsorted(free, number, side="right") - 1], HOLIDAY_REACH_DAYS)
     weekday, day_of_month = [day.weekday() for day in days], [day.day for day in days]
-    columns = (weekday, day_of_month, to_holiday == 0, to_holiday, from_holiday)
+    day_of_year = [day.timetuple().tm_yday for day in days]
+    columns = (weekday, day_of_month, day_of_year, to_holiday == 0, to_holiday, from_holiday)
     return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
 
 

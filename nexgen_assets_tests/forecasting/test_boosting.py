@@ -1,18 +1,19 @@
 """Boosting stops when days after those learnt from are told no better, however high the level of these days is."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nexgen_assets.forecasting import boosting
 from nexgen_assets.forecasting.boosting import MOST_ROUNDS, ROUNDS_AT_ONCE, Watched, fit_mean_model
-from nexgen_assets.forecasting.frame import PlannedPromotions
+from nexgen_assets.forecasting.frame import PlannedPromotions, feature_names
 from nexgen_assets.forecasting.holdout import Holdout
 from nexgen_assets.forecasting.training import recipe_of
 from nexgen_assets.tables import CLEANED_FEATURES
@@ -43,10 +44,10 @@ def series_rows(count: int, day: date = ORIGIN) -> pa.Table:
     return pa.table({name: columns[name] for name in CLEANED_FEATURES.names}).cast(CLEANED_FEATURES.arrow_schema)
 
 
-def sample_of(demand: NDArray[np.float64]) -> pa.Table:
+def sample_of(demand: NDArray[np.float64], origin: date = ORIGIN) -> pa.Table:
     """A training frame of every horizon of `demand` [series, days]."""
     series, days = demand.shape
-    rows = series_rows(series).take(np.repeat(np.arange(series), days))
+    rows = series_rows(series, origin).take(np.repeat(np.arange(series), days))
     horizon = np.tile(np.arange(1, days + 1, dtype=np.int32), series)
     for name, values in {
         "horizon": horizon,
@@ -145,3 +146,14 @@ def poisson_deviance(demand: NDArray[np.float64], shares: NDArray[np.float64]) -
 def test_where_nothing_was_sold_any_forecast_is_as_good() -> None:
     watched = Watched(np.empty((2, 0), np.float32), np.ones(2, np.float32), np.zeros(2))
     assert watched.loss(np.array([1.0, 2.0], np.float32)) == watched.loss(np.array([5.0, 1.0], np.float32))
+
+
+@pytest.mark.parametrize(("span_days", "may_ask"), [(729, False), (730, True)])
+def test_no_tree_asks_for_the_day_of_the_year_before_two_years_are_known(*, span_days: int, may_ask: bool) -> None:
+    demand, later = noisy_week(1, 0), 3 * noisy_week(2, 0)  # the day of the year is all that tells them apart
+    samples = [sample_of(demand, ORIGIN), sample_of(later, ORIGIN + timedelta(days=span_days - DAYS + 1))]
+    recipe = recipe_of(PLANNED, 10_000, "US", {"min_child_weight": 1})
+    model = fit_mean_model(pa.concat_tables(samples), PLANNED, recipe, 20, threads=1)
+    asked = xgboost.Booster(model_file=bytearray(model.boosters[0])).get_score()
+    day_of_year = f"f{feature_names(PLANNED).index('day_of_year')}"
+    assert (day_of_year in asked) is may_ask

@@ -96,6 +96,7 @@ def test_the_calendar_is_the_target_date_s() -> None:
     assert frame["days_from_holiday"][0, christmas + 3] == 3
     assert frame["weekday"][0, christmas] == 2
     assert frame["day_of_month"][0, christmas] == 25
+    assert frame["day_of_year"][0, christmas] == 360  # of a leap year
 
 
 def test_categories_the_model_does_not_know_are_unknown() -> None:
