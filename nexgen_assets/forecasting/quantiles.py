@@ -5,7 +5,9 @@ models, tables, engines.
 
 An error is a ratio: demand / max(mean forecast, a floor from the series' level). Ratios are pooled over forecasts of
 like size, for demand summed over an interval apart for each length: sums of daily quantiles are no quantiles of the
-sum. Not the series' level decides how much of demand is zeros, but what is expected that day.
+sum. Not the series' level decides how much of demand is zeros, but what is expected that day. Forecasts below the floor
+have errors of their own: on a day on which a shop is closed a fast mover is expected to sell as little as a slow one,
+and then sells nothing at all.
 """
 
 from dataclasses import asdict, dataclass
@@ -26,7 +28,9 @@ LEVELS = (
     *(0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85),
     *(0.9, 0.95, 0.975, 0.99, 0.995, 0.999),
 )
-FLOOR_SHARE = 0.2
+FLOOR_SHARE = 0.2  # of the level
+BELOW_FLOOR = -1.0
+FEWEST_ERRORS = 30  # of forecasts below the floor, for quantiles of their own
 # at most so many segments, and at least so many errors of a step in each: those of one series' days are much alike
 DAILY_SEGMENTS, DAILY_ERRORS = 32, 1_000
 INTERVAL_SEGMENTS, INTERVAL_ERRORS = 8, 150
@@ -39,7 +43,8 @@ EXTRAPOLATION_DAYS = 7
 class RatioTable:
     """Quantiles of error ratios: `ratios` [segment][step][LEVELS], never falling along the levels.
 
-    `edges` are the inner borders of the segments, in units a day of the forecast.
+    `edges` are the inner borders of the segments, in units a day of the forecast; the first segment, below the border
+    0, is that of forecasts below the floor (`_size`).
     """
 
     edges: tuple[float, ...]
@@ -49,9 +54,9 @@ class RatioTable:
     def array(self) -> Floats:
         return np.asarray(self.ratios, dtype=np.float64)
 
-    def segment(self, forecast: Reals) -> NDArray[np.intp]:
-        """The segment of each forecast, in units a day."""
-        return np.searchsorted(np.asarray(self.edges), forecast, side="right")
+    def segment(self, means: Reals, level: Reals) -> NDArray[np.intp]:
+        """The segment of each mean forecast, given the series' level, both in units a day."""
+        return np.searchsorted(np.asarray(self.edges), _size(means, level), side="right")
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,18 @@ def calibrate(actuals: Reals, means: Reals, level: Reals, is_censored: NDArray[n
     if not len(level):
         raise ValueError("no series to calibrate on")
     censored = np.zeros(actuals.shape, bool) if is_censored is None else is_censored
-    scale = _scale(means, level[:, None])
-    daily = np.where(censored, np.nan, actuals) / scale
+    level = level[:, None]
+    daily = np.where(censored, np.nan, actuals) / _scale(means, level)
     lengths = np.arange(1, actuals.shape[1] + 1)
-    sums = np.cumsum(uncensored(actuals, means, censored), axis=1)
-    sums_scale = _scale(np.cumsum(means, axis=1), level[:, None] * lengths)
+    sums, expected = (np.cumsum(units, axis=1) for units in (uncensored(actuals, means, censored), means))
     return Calibration(
-        _pool(daily.reshape(-1, 1), scale.reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS),
-        _pool(sums / sums_scale, sums_scale / lengths, INTERVAL_SEGMENTS, INTERVAL_ERRORS),
+        _pool(daily.reshape(-1, 1), _size(means, level).reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS),
+        _pool(
+            sums / _scale(expected, level * lengths),
+            _size(expected / lengths, level),
+            INTERVAL_SEGMENTS,
+            INTERVAL_ERRORS,
+        ),
     )
 
 
@@ -99,16 +108,25 @@ def _scale(means: Reals, level: Reals) -> Floats:
     return np.maximum(np.asarray(means, np.float64), FLOOR_SHARE * np.asarray(level, np.float64))
 
 
-def _pool(ratios: Floats, forecast: Floats, segments: int, errors: int) -> RatioTable:
-    """Quantiles of the ratios [rows, steps] by segment of their forecasts in units a day [rows, steps]."""
-    is_known = np.isfinite(ratios)
-    edges = _segment_edges(forecast[is_known], int(is_known.sum()) // ratios.shape[1], segments, errors)
-    segment = np.searchsorted(np.asarray(edges), forecast, side="right")
-    pooled = tuple(
-        tuple(_levels_of(ratios[segment[:, step] == s, step]) for step in range(ratios.shape[1]))
+def _size(means: Reals, level: Reals) -> Floats:
+    """What forecasts are pooled by: units a day, or BELOW_FLOOR."""
+    return np.where(means < FLOOR_SHARE * level, BELOW_FLOOR, means)
+
+
+def _pool(ratios: Floats, size: Floats, segments: int, errors: int) -> RatioTable:
+    """Quantiles of the ratios [rows, steps] by segment of the sizes of their forecasts [rows, steps]."""
+    is_known, is_small = np.isfinite(ratios), size < 0
+    steps = range(ratios.shape[1])
+    usual = is_known & ~is_small
+    edges = _segment_edges(size[usual], int(usual.sum()) // len(steps), segments, errors)
+    segment = np.searchsorted(np.asarray(edges), size, side="right")
+    pooled = [
+        tuple(_levels_of(ratios[usual[:, step] & (segment[:, step] == s), step]) for step in steps)
         for s in range(len(edges) + 1)
-    )
-    return RatioTable(edges, pooled)
+    ]
+    small = ratios[is_known & is_small]
+    below_floor = (_levels_of(small),) * len(steps) if len(small) >= FEWEST_ERRORS else pooled[0]
+    return RatioTable((0.0, *edges), (below_floor, *pooled))
 
 
 def _segment_edges(forecast: Floats, rows: int, segments: int, errors: int) -> tuple[float, ...]:
@@ -127,18 +145,16 @@ def _segment_edges(forecast: Floats, rows: int, segments: int, errors: int) -> t
 
 
 def _levels_of(ratios: Floats) -> tuple[float, ...]:
-    known = ratios[~np.isnan(ratios)]
-    if not len(known):
-        known = np.ones(1)  # nothing is known of a segment on these days: its forecasts stand alone
-    values = np.quantile(known, LEVELS, method="inverted_cdf")
+    # where nothing is known of a segment on these days its forecasts stand alone
+    values = np.quantile(ratios if len(ratios) else np.ones(1), LEVELS, method="inverted_cdf")
     return tuple(float(value) for value in np.round(values, DECIMALS))
 
 
 def daily_quantiles(means: Reals, level: Reals, calibration: Calibration) -> dict[str, Floats]:
     """Quantiles of each day's demand by name (`tables.QUANTILES`), each [series, days]: never falling, >= 0."""
     table = calibration.daily
-    scale = _scale(means, level[:, None])
-    segment = table.segment(scale)
+    level = level[:, None]
+    scale, segment = _scale(means, level), table.segment(means, level)
     return {name: scale * table.array[segment, 0, LEVELS.index(share)] for name, share in QUANTILES.items()}
 
 
@@ -227,5 +243,5 @@ def interval_demand(daily_means: Reals, level: Reals, lengths: Whole, calibratio
     table = calibration.interval
     step = np.minimum(within, table.array.shape[1]) - 1
     scale = _scale(mean, level * lengths)
-    ratios = table.array[table.segment(scale / lengths), step]
+    ratios = table.array[table.segment(mean / lengths, level), step]
     return IntervalDemand(mean, lengths > horizon, scale[:, None] * ratios)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nexgen_assets.forecasting.quantiles import (
+    FLOOR_SHARE,
     LEVELS,
     Calibration,
     IntervalDemand,
@@ -130,3 +131,35 @@ def test_cdf_and_shortage_are_those_of_draws_from_the_quantiles(knots: np.ndarra
     one = IntervalDemand(np.zeros(1), np.zeros(1, bool), knots[None, :])
     assert one.cdf(x)[0] == pytest.approx(np.mean(draws <= x), abs=2e-4)
     assert one.expected_shortage(x)[0] == pytest.approx(np.maximum(draws - x, 0).mean(), abs=0.03)
+
+
+CLOSED_SHARE = 0.05  # of the level: what is still expected of a day on which the shop is closed
+
+
+@pytest.fixture(scope="module")
+def closed_on_sundays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fast movers that sell nothing on Sundays, and slow ones, at the floor of a fast one's forecast, that do."""
+    level = np.repeat([100.0, FLOOR_SHARE * 100.0], 1_000)
+    is_closed = (level[:, None] > 50) & (np.arange(HORIZON_DAYS) % 7 == 6)
+    means = np.where(is_closed, CLOSED_SHARE, 1.0) * level[:, None]
+    return np.random.default_rng(5).poisson(np.where(is_closed, 0, means)).astype(float), means, level
+
+
+def test_closed_days_of_fast_movers_say_nothing_of_slow_movers(
+    closed_on_sundays: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    demand, means, level = closed_on_sundays
+    quantiles = daily_quantiles(means, level, calibrate(demand, means, level))
+    slow = {name: quantiles[name][level < 50] for name in ("q05", "q50")}
+    expected = np.quantile(_simulated(FLOOR_SHARE * 100.0), [0.05, 0.5])
+    np.testing.assert_allclose([slow["q05"].mean(), slow["q50"].mean()], expected, atol=0.5)
+    assert not quantiles["q99"][level > 50][:, 6::7].any()
+
+
+def test_too_few_forecasts_below_the_floor_have_the_errors_of_the_smallest() -> None:
+    rng, level, means = np.random.default_rng(6), np.full(100, 10.0), np.full((100, HORIZON_DAYS), 10.0)
+    means[0, 0] = 1.0
+    demand = rng.poisson(means).astype(float)
+    calibration = calibrate(demand, means, level)
+    assert calibration.daily.ratios[0] == calibration.daily.ratios[1]
+    assert calibration.interval.ratios[0] == calibration.interval.ratios[1]
