@@ -5,10 +5,12 @@ What belongs here: which rows are drawn, and their targets. What does not: the d
 """
 
 import math
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
@@ -19,7 +21,9 @@ from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
 
 WARM_UP_DAYS = 91  # origins before know too little of their own past to be like those that will be forecast
 SHORTEST_WARM_UP_DAYS = 14  # a short history gives a third of itself
-ROWS_A_SERIES, FEWEST_ROWS = 80, 60_000  # more of a series' days are too alike to teach more
+FEWEST_ROWS = 60_000
+# more of a series' days are too alike to teach more; those of a fast mover less so, as there is less chance in them
+ROWS_A_SERIES, ROWS_A_ROOT_UNIT = 80, 48
 
 
 class TrainingError(ValueError):
@@ -38,14 +42,14 @@ def training_frame(
     the same data gives the same model.
     """
     known = features.where(F.col(DAY) < F.lit(as_of))
-    first_origin, interest, series = _interest_after_warm_up(known, as_of, horizon_days)
-    if first_origin is None:
+    lessons = _after_warm_up(known, as_of, horizon_days)
+    if lessons is None:
         raise TrainingError(
             f"no forecast origins before {as_of} to train on: at most {SHORTEST_WARM_UP_DAYS} days of history"
         )
-    origins = known.where(F.col(DAY) >= F.lit(first_origin))
-    rows = min(rows, max(FEWEST_ROWS, ROWS_A_SERIES * series))
-    sampled = _sampled(origins, rows / interest, horizon_days).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
+    origins = known.where(F.col(DAY) >= F.lit(lessons.first_origin))
+    share = min(rows, lessons.rows_worth_drawing) / lessons.interest
+    sampled = _sampled(origins, share, horizon_days).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
     targets = demand.where(F.col(DAY) <= F.lit(as_of)).select(
         *SERIES,
         F.col(DAY).alias("target_date"),
@@ -76,27 +80,51 @@ def target_days(table: pa.Table) -> NDArray[np.int64]:
     return days + horizons
 
 
-def _interest_after_warm_up(origins: DataFrame, as_of: date, horizon_days: int) -> tuple[date | None, float, int]:
-    """The first origin that knows enough of its past, the summed interest from it on, and the most series of a day.
+@dataclass(frozen=True)
+class _Lessons:
+    """What the origins from the first one that knows enough of its past have to teach.
 
-    An origin whose horizon ends after `as_of` counts in part. (None, 0, 0) if no origin knows enough.
+    `interest` is summed over them, `series` the most of a day, `root_units` the mean square root of units a day.
     """
-    facts = (F.sum(_interest()).alias("interest"), F.count("*").alias("series"))
-    daily = origins.groupBy(DAY).agg(*facts).toArrow().sort_by(DAY)
-    days, interests, series = (daily[name].to_pylist() for name in (DAY, "interest", "series"))
-    if not days:
-        return None, 0.0, 0
-    warm_up = min(WARM_UP_DAYS, max(SHORTEST_WARM_UP_DAYS, (days[-1] - days[0]).days // 3))
-    warm = [i for i, day in enumerate(days) if day >= days[0] + timedelta(days=warm_up)]
-    if not warm:
-        return None, 0.0, 0
-    interest = sum(interests[i] * min(1.0, (as_of - days[i]).days / horizon_days) for i in warm)
-    return days[warm[0]], interest, max(series)
+
+    first_origin: date
+    interest: float
+    series: int
+    root_units: float
+
+    @property
+    def rows_worth_drawing(self) -> float:
+        return max(FEWEST_ROWS, self.series * max(ROWS_A_SERIES, ROWS_A_ROOT_UNIT * self.root_units))
+
+
+def _after_warm_up(origins: DataFrame, as_of: date, horizon_days: int) -> _Lessons | None:
+    """None if no origin knows enough. The interest of one whose horizon ends after `as_of` counts in part."""
+    facts = {"interest": _interest(), "root": _root_units(), "series": F.lit(1)}
+    daily = origins.groupBy(DAY).agg(*(F.sum(fact).alias(name) for name, fact in facts.items())).toArrow().sort_by(DAY)
+    if not daily.num_rows:
+        return None
+    first, last = (daily[DAY][i].as_py() for i in (0, -1))
+    warm_up = min(WARM_UP_DAYS, max(SHORTEST_WARM_UP_DAYS, (last - first).days // 3))
+    warm = daily.filter(pc.field(DAY) >= first + timedelta(days=warm_up))
+    if not warm.num_rows:
+        return None
+    interest, root, series = (warm[name].to_numpy().astype(np.float64) for name in facts)
+    days_ahead = np.array([(as_of - day).days for day in warm[DAY].to_pylist()])
+    return _Lessons(
+        warm[DAY][0].as_py(),
+        float((interest * np.minimum(1.0, days_ahead / horizon_days)).sum()),
+        int(series.max()),
+        float(root.sum() / series.sum()),
+    )
+
+
+def _root_units() -> Column:
+    return F.sqrt(F.coalesce(F.col("demand_mean_28").cast("double"), F.lit(0.0)))
 
 
 def _interest() -> Column:
     """How often an origin is sampled: errors grow about with the square root of demand, so does what a row teaches."""
-    return F.greatest(F.lit(0.35), F.least(F.lit(4.0), 2.2 * F.sqrt(F.col("demand_mean_28").cast("double"))))
+    return F.greatest(F.lit(0.35), F.least(F.lit(4.0), 2.2 * _root_units()))
 
 
 def _sampled(origins: DataFrame, share: float, horizon_days: int) -> DataFrame:

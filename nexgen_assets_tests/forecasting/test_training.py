@@ -167,7 +167,17 @@ def test_weights_undo_the_sampling(panel: Panel, monkeypatch: pytest.MonkeyPatch
 
 def test_a_series_teaches_so_many_rows_and_more_are_not_sampled(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "FEWEST_ROWS", 0)
-    assert panel.sample(rows=10**9).num_rows <= 1.05 * 90 * training.ROWS_A_SERIES
+    assert panel.sample(rows=10**9).num_rows <= 1.05 * 90 * sampling.ROWS_A_SERIES
+
+
+def test_fast_movers_teach_more_rows(panel: Panel, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "FEWEST_ROWS", 0)
+    units = pa.array(np.full(panel.features.num_rows, 100.0))
+    index = panel.features.schema.get_field_index("demand_mean_28")
+    fast = Panel.of(spark, panel.demand, panel.features.set_column(index, "demand_mean_28", units))
+    rows, slow_rows = (told.sample(rows=10**9).num_rows for told in (fast, panel))
+    assert slow_rows <= 90 * sampling.ROWS_A_SERIES < 2 * slow_rows
+    assert rows > 1.5 * slow_rows
 
 
 def test_the_sample_is_about_as_large_as_asked(panel: Panel) -> None:
