@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from nexgen_assets.forecasting.baselines import naive_interval_demand
 from nexgen_assets.forecasting.frame import level_of
-from nexgen_assets.forecasting.quantiles import Calibration, interval_demand
+from nexgen_assets.forecasting.interval import interval_demand
+from nexgen_assets.forecasting.quantiles import Calibration
 from nexgen_assets.replenishment.orders import interval_lengths, reorder_recommendations
 from nexgen_assets.replenishment.policy import Policy
 from nexgen_assets.tables import HORIZON_DAYS, REORDER_RECOMMENDATIONS
