@@ -45,6 +45,7 @@ TOLD: dict[str, Any] = {
     "on_order_units": 0.0,
     "lead_time_days": 7,
     "is_default_lead_time": False,
+    "lead_time_sd_days": 0.0,
     "pack_size": 12.0,
     "is_default_pack_size": False,
     "min_order_quantity": 1.0,
