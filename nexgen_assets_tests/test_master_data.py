@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run 
 FIRST, LAST = date(2024, 3, 9), date(2024, 3, 10)
 LANDED = {
     "products": "product_id,pack_size,unit_cost,supplier_id,effective_date\n01,6,1.25,S1,2024-03-01\n",
-    "suppliers": "supplier_id,lead_time_days,order_days,effective_date\nS1,3,mon thu,2024-03-01\n",
+    "suppliers": "supplier_id,lead_time_days,lead_time_sd_days,order_days,effective_date\nS1,3,0.8,mon thu,2024-03-01\n",
     "item_locations": "product_id,location,lead_time_days,max_stock,effective_date\n01,north,2,40,2024-03-10\n",
 }
 
@@ -94,6 +94,7 @@ def test_landed_terms_reach_the_positions_of_the_days_that_know_them(graph: dg.D
     assert [rows[day]["pack_size"] for day in (FIRST, LAST)] == [6, 6]
     assert [rows[day]["unit_cost"] for day in (FIRST, LAST)] == [1.25, 1.25]
     assert [rows[day]["lead_time_days"] for day in (FIRST, LAST)] == [3, 2]
+    assert [rows[day]["lead_time_sd_days"] for day in (FIRST, LAST)] == [0.8, 0.8]
     assert not rows[FIRST]["is_default_lead_time"]
     assert rows[FIRST]["is_default_min_order_quantity"]
 

@@ -78,11 +78,11 @@ def lead_times_of_moments(mean_days: Reals | Whole, sd_days: Reals) -> LeadTimes
 def lead_time_pmf(mean_days: float, sd_days: float) -> Mapping[int, float]:
     """Days -> probability: a gamma lead time in whole days, with this mean exactly and this standard deviation.
 
-    The gamma is the usual distribution of lead times: not negative, and more often far too late than far too early
-    (Burgin, The gamma distribution and inventory control, Operational Research Quarterly 26, 1975). It is put on whole
-    days by local moment matching, which keeps the mean (Gerber, Insurance: Mathematics and Economics 1, 1982; Klugman,
-    Panjer & Willmot, Loss Models, 4e, section 9.6.5). That widens it, so its variance is chosen such that the standard
-    deviation in whole days is the one told.
+    The gamma is a usual distribution of lead times (Johansen & Thorstenson, International Journal of Production
+    Economics 30-31, 1993): never negative, and more often far too late than far too early. It is put on whole days by
+    local moment matching, which keeps the mean (Gerber, Insurance: Mathematics and Economics 1, 1982; Klugman, Panjer &
+    Willmot, Loss Models, 4e, section 9.6.5). That widens it, so its variance is chosen such that the standard deviation
+    in whole days is the one told.
 
     The least spread of a mean between two days is that of these two days alone; a smaller one, 0 included, gives those,
     and a mean of 0 has no spread. On either side the days that together are less likely than CUT_PROBABILITY count as

@@ -66,8 +66,10 @@ def _orders(rows: pa.Table, known: pa.Table, means: Reals, calibration: Calibrat
             return naive_interval_demand(features, lengths)
         return interval_demand(means[which], level_of(features), lengths, calibration)
 
-    mixed = MixedDemand(demand(lead_times.row, protection_interval_days(lead_times.days, policy)), lead_times)
     certain = demand(np.arange(rows.num_rows), interval_lengths(rows, policy))
+    if len(lead_times.row) == rows.num_rows:  # one lead time each
+        return reorder_recommendations(rows, certain, policy)
+    mixed = MixedDemand(demand(lead_times.row, protection_interval_days(lead_times.days, policy)), lead_times)
     return reorder_recommendations(rows, mixed, policy, certain)
 
 
