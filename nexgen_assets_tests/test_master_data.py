@@ -25,7 +25,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run 
 FIRST, LAST = date(2024, 3, 9), date(2024, 3, 10)
 LANDED = {
     "products": "product_id,pack_size,unit_cost,supplier_id,effective_date\n01,6,1.25,S1,2024-03-01\n",
-    "suppliers": "supplier_id,lead_time_days,lead_time_sd_days,order_days,effective_date\nS1,3,0.8,mon thu,2024-03-01\n",
+    "suppliers": (
+        "supplier_id,lead_time_days,lead_time_sd_days,order_days,effective_date\nS1,3,0.8,mon thu,2024-03-01\n"
+    ),
     "item_locations": "product_id,location,lead_time_days,max_stock,effective_date\n01,north,2,40,2024-03-10\n",
 }
 

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 CUT_PROBABILITY = 1e-4
 NO_PROBABILITY = 1e-12
+SMALLEST_MEAN_DAYS = 0.01
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def lead_time_pmf(mean_days: float, sd_days: float) -> Mapping[int, float]:
     and a mean of 0 has no spread. On either side the days that together are less likely than CUT_PROBABILITY count as
     the last day that is not: the standard deviation is that much smaller, by less than 1 % up to three times the mean.
 
-    Raises ValueError for a negative mean, and for a standard deviation that is negative or more than
-    LARGEST_LEAD_TIME_SD_DAYS.
+    Raises ValueError for a mean that is neither 0 nor at least SMALLEST_MEAN_DAYS, and for a standard deviation that is
+    negative or more than LARGEST_LEAD_TIME_SD_DAYS.
     """
     _require_moments(mean_days, sd_days)
 
@@ -162,8 +163,8 @@ def _require_distribution(pmf: Mapping[int, float]) -> None:
 
 
 def _require_moments(mean_days: float, sd_days: float) -> None:
-    if not 0 <= mean_days < np.inf:
-        raise ValueError(f"lead_time_days must be a number of at least 0, not {mean_days}")
+    if mean_days != 0 and not SMALLEST_MEAN_DAYS <= mean_days < np.inf:
+        raise ValueError(f"lead_time_days must be 0 or at least {SMALLEST_MEAN_DAYS}, not {mean_days}")
     if not 0 <= sd_days <= LARGEST_LEAD_TIME_SD_DAYS:
         raise ValueError(
             f"lead_time_sd_days must lie between 0 and {LARGEST_LEAD_TIME_SD_DAYS:.10g}, not {sd_days}: "
