@@ -114,7 +114,8 @@ def features() -> pa.Table:
     """Five units on every day that is remembered."""
     schema = CLEANED_FEATURES.arrow_schema
     sold = {f.name: 5.0 for f in schema if f.name.startswith(("demand_lag_", "demand_mean_", "weekday_mean_"))}
-    row = sold | {"product_id": "01", "location": "north", "demand_sd_28": 2.0, "unit_price": 4.0}
+    zeros = {f.name: 0.0 for f in schema if not f.nullable and f.name not in CLEANED_FEATURES.grain}
+    row = zeros | sold | {"product_id": "01", "location": "north", "demand_sd_28": 2.0, "unit_price": 4.0}
     return pa.Table.from_pylist([row | {"day": day} for day in (FIRST, LAST)], schema=schema)
 
 
