@@ -40,11 +40,6 @@ class LeadTimes:
         """The first entry of each row [rows]."""
         return np.flatnonzero(np.diff(self.row, prepend=-1))
 
-    @property
-    def mean(self) -> Floats:
-        """Expected lead time of each row, in days."""
-        return self.expectation(self.days)
-
     def expectation(self, values: Reals | Whole) -> Floats:
         """Mean over each row's lead time of `values` [entries]."""
         return np.add.reduceat(self.probability * values, self.first) if len(self.row) else np.empty(0)

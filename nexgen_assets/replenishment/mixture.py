@@ -13,7 +13,7 @@ from nexgen_assets.replenishment.lead_times import LeadTimes
 from nexgen_assets.replenishment.policy import Floats, IntervalDistribution
 
 TOLERANCE_UNITS = 1e-7
-NO_PROBABILITY = 1e-12
+TOLERANCE_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class MixedDemand:
         quantiles = np.asarray(self.parts.quantile(p), np.float64)
         low, high = (of.reduceat(quantiles, self.lead_times.first) for of in (np.minimum, np.maximum))
         # the last bits of a sum of probabilities must not cost a step of the distribution
-        enough = p - NO_PROBABILITY
+        enough = p - TOLERANCE_PROBABILITY
         tolerance = np.maximum(TOLERANCE_UNITS, 4 * np.spacing(high))
         while np.any(high - low > tolerance):
             middle = low + (high - low) / 2

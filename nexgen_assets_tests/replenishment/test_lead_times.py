@@ -102,7 +102,7 @@ def test_rows_have_the_distribution_of_their_moments() -> None:
     rows = lead_times_of_moments(np.array([7, 3, 7, 2]), np.array([0.8, np.nan, 0.8, 0.0]))
 
     assert rows.row[rows.first].tolist() == [0, 1, 2, 3]
-    assert rows.mean.tolist() == pytest.approx([7, 3, 7, 2])
+    assert rows.expectation(rows.days).tolist() == pytest.approx([7, 3, 7, 2])
     for row, pmf in enumerate([lead_time_pmf(7.0, 0.8), {3: 1.0}, lead_time_pmf(7.0, 0.8), {2: 1.0}]):
         told = rows.row == row
         assert dict(zip(rows.days[told].tolist(), rows.probability[told].tolist(), strict=True)) == dict(pmf)
@@ -113,14 +113,14 @@ def test_a_distribution_told_is_taken_as_it_is() -> None:
 
     assert rows.days.tolist() == [2, 3, 5]
     assert rows.probability.tolist() == [0.6, 0.3, 0.1]
-    assert rows.mean.tolist() == pytest.approx([2.6])
+    assert rows.expectation(rows.days).tolist() == pytest.approx([2.6])
 
 
 def test_no_rows_have_no_lead_times() -> None:
     rows = lead_times_of_moments(np.empty(0), np.empty(0))
 
     assert len(rows.row) == 0
-    assert len(rows.mean) == 0
+    assert len(rows.expectation(rows.days)) == 0
 
 
 @pytest.mark.parametrize("pmf", [{}, {1: 0.5}, {1: 1.5, 2: -0.5}, {-1: 1.0}, {1.5: 1.0}, {1: float("nan")}])
