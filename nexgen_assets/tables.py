@@ -570,6 +570,8 @@ PRODUCTS = Table(
     is_daily=False,
 )
 
+# more is no measured spread of a lead time
+LARGEST_LEAD_TIME_SD_DAYS = 90.0
 SUPPLIERS = Table(
     "suppliers",
     "One row per line of the supplier uploads: what holds of a supplier from a day on.",
@@ -674,6 +676,13 @@ INVENTORY_POSITIONS = Table(
             minimum=0,
         ),
         Column("is_default_lead_time", FLAG, "True if nobody told the lead time", nullable=False),
+        Column(
+            "lead_time_sd_days",
+            REAL,
+            "Standard deviation of the supplier's lead time; empty if not told: the lead time is taken as certain",
+            "days",
+            minimum=0,
+        ),
         Column("pack_size", REAL, "Units per pack", "units", nullable=False, minimum=0),
         Column("is_default_pack_size", FLAG, "True if nobody told the pack size", nullable=False),
         Column("min_order_quantity", REAL, "Smallest order the supplier takes", "units", nullable=False, minimum=0),
@@ -697,6 +706,7 @@ INVENTORY_POSITIONS = Table(
         "is_on_hand_estimated": ("inventory_counts.count_date", "daily_demand.stock_level_as_of"),
         "inventory_source": ("inventory_counts.source", "daily_demand.stock_level"),
         **dict.fromkeys(("lead_time_days", "is_default_lead_time"), _LEAD_TIME_SOURCES),
+        "lead_time_sd_days": ("suppliers.lead_time_sd_days",),
         **{
             name: (f"inventory_counts.{term}", f"products.{term}")
             for term, names in {
@@ -847,7 +857,8 @@ FORECAST_ACCURACY = Table(
     },
 )
 
-_DEMAND_OF_ORDERS = ("forecasts.mean", "inventory_positions.lead_time_days")
+_LEAD_TIME_OF_ORDERS = ("inventory_positions.lead_time_days", "inventory_positions.lead_time_sd_days")
+_DEMAND_OF_ORDERS = ("forecasts.mean", *_LEAD_TIME_OF_ORDERS)
 _POSITION_OF_ORDERS = ("inventory_positions.on_hand", "inventory_positions.on_order_units")
 _UNITS_OF_ORDERS = (
     *_DEMAND_OF_ORDERS,
@@ -872,6 +883,20 @@ REORDER_RECOMMENDATIONS = Table(
         Column("expected_demand", REAL, "Mean demand over the protection interval", "units", nullable=False, minimum=0),
         Column("safety_stock", REAL, "Order-up-to level less that mean", "units", nullable=False),
         Column(
+            "safety_stock_for_demand",
+            REAL,
+            "The part of it against uncertain demand: what a certain lead time would need",
+            "units",
+            nullable=False,
+        ),
+        Column(
+            "safety_stock_for_lead_time",
+            REAL,
+            "The part of it against an uncertain lead time: the rest, 0 where the lead time is certain",
+            "units",
+            nullable=False,
+        ),
+        Column(
             "order_up_to_level",
             REAL,
             "Demand over the protection interval that is not exceeded with the service level's probability",
@@ -882,7 +907,7 @@ REORDER_RECOMMENDATIONS = Table(
         Column(
             "protection_interval_days",
             WHOLE,
-            "Review period + lead time: the days the order must cover",
+            "Review period + mean lead time: the days the order must cover",
             "days",
             nullable=False,
             minimum=1,
@@ -890,6 +915,13 @@ REORDER_RECOMMENDATIONS = Table(
         Column("review_period_days", WHOLE, "Days to the next review", "days", nullable=False, minimum=1),
         Column(
             "lead_time_days", WHOLE, "Days from order to receipt, delay included", "days", nullable=False, minimum=0
+        ),
+        Column(
+            "lead_time_sd_days",
+            REAL,
+            "Standard deviation of those days; empty if not told: they are taken as certain",
+            "days",
+            minimum=0,
         ),
         Column(
             "service_level",
@@ -981,10 +1013,18 @@ REORDER_RECOMMENDATIONS = Table(
     lineage={
         "order_date": ("inventory_positions.day",),
         "next_order_date": ("inventory_positions.day",),
+        **dict.fromkeys(("receipt_date", "protection_interval_days"), ("inventory_positions.lead_time_days",)),
+        "is_beyond_horizon": _LEAD_TIME_OF_ORDERS,
         **dict.fromkeys(
-            ("receipt_date", "protection_interval_days", "is_beyond_horizon"), ("inventory_positions.lead_time_days",)
+            (
+                "expected_demand",
+                "order_up_to_level",
+                "safety_stock",
+                "safety_stock_for_demand",
+                "safety_stock_for_lead_time",
+            ),
+            _DEMAND_OF_ORDERS,
         ),
-        **dict.fromkeys(("expected_demand", "order_up_to_level", "safety_stock"), _DEMAND_OF_ORDERS),
         "inventory_position": _POSITION_OF_ORDERS,
         **dict.fromkeys(
             ("net_requirement", "stockout_probability", "expected_lost_units", "days_of_cover"),
@@ -993,7 +1033,10 @@ REORDER_RECOMMENDATIONS = Table(
         **dict.fromkeys(("moq_units", "pack_units", "order_units", "explanation"), _UNITS_OF_ORDERS),
         "order_value": (*_UNITS_OF_ORDERS, "inventory_positions.unit_cost"),
         "money_at_risk": (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS, "cleaned_features.unit_price"),
-        "assumptions": tuple(f"inventory_positions.{n}" for n in INVENTORY_POSITIONS.names if n.startswith("is_")),
+        "assumptions": (
+            *(f"inventory_positions.{n}" for n in INVENTORY_POSITIONS.names if n.startswith("is_")),
+            "inventory_positions.lead_time_sd_days",
+        ),
         "revision": (*_UNITS_OF_ORDERS, "forecasts.model_version"),
     },
 )

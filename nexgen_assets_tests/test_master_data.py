@@ -12,20 +12,33 @@ import pytest
 
 from nexgen_assets.automation import LANDING
 from nexgen_assets.definitions import build_defs
+from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.landing_zone import LandingZone
 from nexgen_assets.resources.lake import LakeResource, S3Access
 from nexgen_assets.resources.spark import SparkResource, stop_engine
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import DAILY_DEMAND, INVENTORY_POSITIONS, ITEM_LOCATIONS, PRODUCTS, SUPPLIERS
+from nexgen_assets.tables import (
+    CLEANED_FEATURES,
+    DAILY_DEMAND,
+    FORECASTS,
+    INVENTORY_POSITIONS,
+    ITEM_LOCATIONS,
+    PRODUCTS,
+    REORDER_RECOMMENDATIONS,
+    SUPPLIERS,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning")
 
 FIRST, LAST = date(2024, 3, 9), date(2024, 3, 10)
+RANGE = {f"dagster/asset_partition_range_{end}": day.isoformat() for end, day in {"start": FIRST, "end": LAST}.items()}
 LANDED = {
     "products": "product_id,pack_size,unit_cost,supplier_id,effective_date\n01,6,1.25,S1,2024-03-01\n",
-    "suppliers": "supplier_id,lead_time_days,order_days,effective_date\nS1,3,mon thu,2024-03-01\n",
+    "suppliers": (
+        "supplier_id,lead_time_days,lead_time_sd_days,order_days,effective_date\nS1,3,0.8,mon thu,2024-03-01\n"
+    ),
     "item_locations": "product_id,location,lead_time_days,max_stock,effective_date\n01,north,2,40,2024-03-10\n",
 }
 
@@ -52,9 +65,7 @@ def land(zone: LandingZone, folder: Path, key: str, text: str) -> None:
 
 def positions(graph: dg.Definitions, access: S3Access) -> dict[date, dict[str, Any]]:
     """The positions of FIRST..LAST, made in one run."""
-    ends = {"start": FIRST, "end": LAST}
-    tags = {f"dagster/asset_partition_range_{end}": day.isoformat() for end, day in ends.items()}
-    materialize(graph, "inventory_positions", tags=tags)
+    materialize(graph, "inventory_positions", tags=RANGE)
     return {row["day"]: row for row in DeltaTables(access).read(INVENTORY_POSITIONS).to_pylist()}
 
 
@@ -94,8 +105,48 @@ def test_landed_terms_reach_the_positions_of_the_days_that_know_them(graph: dg.D
     assert [rows[day]["pack_size"] for day in (FIRST, LAST)] == [6, 6]
     assert [rows[day]["unit_cost"] for day in (FIRST, LAST)] == [1.25, 1.25]
     assert [rows[day]["lead_time_days"] for day in (FIRST, LAST)] == [3, 2]
+    assert [rows[day]["lead_time_sd_days"] for day in (FIRST, LAST)] == [0.8, 0.8]
     assert not rows[FIRST]["is_default_lead_time"]
     assert rows[FIRST]["is_default_min_order_quantity"]
+
+
+def features() -> pa.Table:
+    """Five units on every day that is remembered."""
+    schema = CLEANED_FEATURES.arrow_schema
+    sold = {f.name: 5.0 for f in schema if f.name.startswith(("demand_lag_", "demand_mean_", "weekday_mean_"))}
+    zeros = {f.name: 0.0 for f in schema if not f.nullable and f.name not in CLEANED_FEATURES.grain}
+    row = zeros | sold | {"product_id": "01", "location": "north", "demand_sd_28": 2.0, "unit_price": 4.0}
+    return pa.Table.from_pylist([row | {"day": day} for day in (FIRST, LAST)], schema=schema)
+
+
+def order(graph: dg.Definitions, access: S3Access) -> dict[str, Any]:
+    """The order of LAST, from the terms that have landed."""
+    positions(graph, access)
+    materialize(graph, "reorder_recommendations", tags=RANGE)
+    return DeltaTables(access).read(REORDER_RECOMMENDATIONS, LAST, LAST).to_pylist()[0]
+
+
+@pytest.mark.usefixtures("landed")
+def test_the_spread_of_a_suppliers_lead_time_reaches_the_order(
+    graph: dg.Definitions, access: S3Access, deployment: Settings, tmp_path: Path
+) -> None:
+    known, tables = features(), DeltaTables(access)
+    tables.replace_days(CLEANED_FEATURES, known, FIRST, LAST, "test")
+    tables.replace_days(FORECASTS, seasonal_naive_forecast(known), FIRST, LAST, "test")
+
+    uncertain = order(graph, access)
+    corrected = LANDED["suppliers"].replace("S1,3,0.8,", "S1,3,,")
+    land(LandingZone(access, deployment), tmp_path, "suppliers/suppliers.csv", corrected)
+    materialize(graph, *LANDING)
+    certain = order(graph, access)
+
+    added = uncertain["order_up_to_level"] - certain["order_up_to_level"]
+    assert added > 0
+    assert (uncertain["lead_time_sd_days"], uncertain["safety_stock_for_lead_time"]) == (0.8, added)
+    assert f"{added:.10g} for the lead time" in uncertain["explanation"]
+    assert (certain["lead_time_sd_days"], certain["safety_stock_for_lead_time"]) == (None, 0)
+    assert "lead_time_sd" in certain["assumptions"].split(",")
+    assert "lead_time_sd" not in uncertain["assumptions"].split(",")
 
 
 @pytest.mark.usefixtures("landed")

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles, interval_demand
+from nexgen_assets.forecasting.interval import interval_demand
+from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
 
 Floats = NDArray[np.float64]

@@ -20,7 +20,7 @@ GROUP = "replenishment"
 def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
-        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="2"),
+        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="3"),
     )
     def inventory_positions(  # noqa: PLR0917  # an input each
         context: dg.AssetExecutionContext,
@@ -52,15 +52,16 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         )
 
     @table_asset(
-        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
+        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="2"),
     )
     def reorder_recommendations(
         inventory_positions: TableReader, cleaned_features: TableReader, forecasts: TableReader, lake: LakeResource
     ) -> pa.RecordBatchReader:
         """One row per product x location to decide on, with every number its order quantity comes from.
 
-        An order-up-to policy: demand over review period + lead time, at the service level, less what is on hand and on
-        order, rounded up to the MOQ and to full packs. A row without need has `order_units` 0.
+        An order-up-to policy: demand over review period + lead time, as uncertain as both are, at the service level,
+        less what is on hand and on order, rounded up to the MOQ and to full packs. A row without need has `order_units`
+        0.
         """
         from nexgen_assets.replenishment.origins import FORECAST_COLUMNS, orders_of_origin
         from nexgen_assets.replenishment.policy import Policy

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.quantiles import LEVELS, IntervalDemand
+from nexgen_assets.forecasting.interval import IntervalDemand
+from nexgen_assets.forecasting.quantiles import LEVELS
 from nexgen_assets.forecasting.rows import forecast_rows
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES, WEEKDAY_LAGS
 

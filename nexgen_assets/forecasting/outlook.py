@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from nexgen_assets.forecasting import baselines
 from nexgen_assets.forecasting.frame import Covariates, level_of
+from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand
 from nexgen_assets.forecasting.model import TrainedModel
-from nexgen_assets.forecasting.quantiles import IntervalDemand, Reals, daily_quantiles, interval_demand
+from nexgen_assets.forecasting.quantiles import Reals, daily_quantiles
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
 
 

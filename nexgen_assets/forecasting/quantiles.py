@@ -1,7 +1,7 @@
 """Quantiles of demand, from the errors a model made on days it had not seen.
 
-What belongs here: the calibration and the distributions derived from it, as pure functions of arrays. What does not:
-models, tables, engines.
+What belongs here: the calibration and daily quantiles, as pure functions of arrays. What does not: the distribution of
+sums (`interval.py`), models, tables, engines.
 
 An error is a ratio: demand / max(mean forecast, a floor from the series' level). Ratios are pooled over forecasts of
 like size, for demand summed over an interval apart for each length: sums of daily quantiles are no quantiles of the
@@ -22,7 +22,6 @@ from nexgen_assets.tables import QUANTILES
 
 Reals = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
-Whole = NDArray[np.integer[Any]]
 
 LEVELS = (
     *(0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85),
@@ -36,7 +35,6 @@ DAILY_SEGMENTS, DAILY_ERRORS = 32, 1_000
 INTERVAL_SEGMENTS, INTERVAL_ERRORS = 8, 150
 SMALLEST_SHARE = 2.0**-11
 DECIMALS = 6
-EXTRAPOLATION_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -90,13 +88,13 @@ def calibrate(actuals: Reals, means: Reals, level: Reals, is_censored: NDArray[n
         raise ValueError("no series to calibrate on")
     censored = np.zeros(actuals.shape, bool) if is_censored is None else is_censored
     level = level[:, None]
-    daily = np.where(censored, np.nan, actuals) / _scale(means, level)
+    daily = np.where(censored, np.nan, actuals) / scale_of(means, level)
     lengths = np.arange(1, actuals.shape[1] + 1)
     sums, expected = (np.cumsum(units, axis=1) for units in (uncensored(actuals, means, censored), means))
     return Calibration(
         _pool(daily.reshape(-1, 1), _size(means, level).reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS),
         _pool(
-            sums / _scale(expected, level * lengths),
+            sums / scale_of(expected, level * lengths),
             _size(expected / lengths, level),
             INTERVAL_SEGMENTS,
             INTERVAL_ERRORS,
@@ -104,7 +102,8 @@ def calibrate(actuals: Reals, means: Reals, level: Reals, is_censored: NDArray[n
     )
 
 
-def _scale(means: Reals, level: Reals) -> Floats:
+def scale_of(means: Reals, level: Reals) -> Floats:
+    """What errors of these forecasts are divided by, in their units."""
     return np.maximum(np.asarray(means, np.float64), FLOOR_SHARE * np.asarray(level, np.float64))
 
 
@@ -154,94 +153,5 @@ def daily_quantiles(means: Reals, level: Reals, calibration: Calibration) -> dic
     """Quantiles of each day's demand by name (`tables.QUANTILES`), each [series, days]: never falling, >= 0."""
     table = calibration.daily
     level = level[:, None]
-    scale, segment = _scale(means, level), table.segment(means, level)
+    scale, segment = scale_of(means, level), table.segment(means, level)
     return {name: scale * table.array[segment, 0, LEVELS.index(share)] for name, share in QUANTILES.items()}
-
-
-@dataclass(frozen=True)
-class IntervalDemand:
-    """Distribution of each row's demand over its interval, in units.
-
-    Quantiles run straight between `knots` [rows, LEVELS] (and 0 units at probability 0); beyond the last one the
-    tail is exponential, as steep as the knots at 0.99 and 0.999 say.
-    """
-
-    mean: Floats
-    is_beyond_horizon: NDArray[np.bool_]
-    knots: Floats
-
-    def quantile(self, p: float | Reals) -> Floats:
-        """Units that demand does not exceed with probability `p`, 0 <= p < 1: a number, or one for each row."""
-        p = np.broadcast_to(np.asarray(p, np.float64), self.mean.shape)
-        if np.any((p < 0) | (p >= 1)):
-            raise ValueError("a probability must be at least 0 and below 1")
-        after = np.clip(np.searchsorted(_PROBABILITIES, p, side="right"), 1, len(LEVELS))
-        low, high = _PROBABILITIES[after - 1], _PROBABILITIES[after]
-        left, right = self._at(after - 1), self._at(after)
-        inside = left + (right - left) * np.minimum((p - low) / (high - low), 1)
-        tail = self._at(len(LEVELS)) + self._tail * np.log(_TAIL_SHARE / np.minimum(1 - p, _TAIL_SHARE))
-        return np.where(p > LEVELS[-1], tail, inside)
-
-    def cdf(self, x: float | Reals) -> Floats:
-        """P(demand <= x), for a number or one for each row."""
-        x = np.broadcast_to(np.asarray(x, np.float64), self.mean.shape)
-        below = (self._quantiles <= x[:, None]).sum(axis=1)
-        left, right = self._at(np.maximum(below - 1, 0)), self._at(np.minimum(below, len(LEVELS)))
-        low, high = _PROBABILITIES[np.maximum(below - 1, 0)], _PROBABILITIES[np.minimum(below, len(LEVELS))]
-        inside = low + (high - low) * np.divide(x - left, right - left, out=np.zeros_like(x), where=right > left)
-        return np.where(below > len(LEVELS), 1 - self._tail_probability(x), np.where(below == 0, 0.0, inside))
-
-    def expected_shortage(self, x: float | Reals) -> Floats:
-        """E[max(0, demand - x)] in units: the integral of the quantiles above x."""
-        x = np.broadcast_to(np.asarray(x, np.float64), self.mean.shape)
-        above = self._quantiles - x[:, None]
-        a, b = above[:, :-1], above[:, 1:]
-        rises = np.divide(b**2, b - a, out=np.zeros_like(b), where=b > a)  # a < 0 < b: a triangle
-        area = np.where(a >= 0, a + b, np.where(b > 0, rises, 0)) / 2
-        inside = (area * np.diff(_PROBABILITIES)).sum(axis=1)
-        missing = np.maximum(self._at(len(LEVELS)) - x, 0)
-        return inside + missing * _TAIL_SHARE + self._tail * self._tail_probability(x)
-
-    @cached_property
-    def _quantiles(self) -> Floats:
-        return np.concatenate([np.zeros((len(self.mean), 1)), self.knots], axis=1)
-
-    @cached_property
-    def _tail(self) -> Floats:
-        """Units by which the quantile grows when the probability of more falls by the factor e."""
-        spread = self.knots[:, -1] - self.knots[:, LEVELS.index(0.99)]
-        return spread / np.log((1 - 0.99) / _TAIL_SHARE)
-
-    def _tail_probability(self, x: Floats) -> Floats:
-        """P(demand > max(x, last knot))."""
-        beyond = np.maximum(x - self._at(len(LEVELS)), 0)
-        with np.errstate(over="ignore"):  # so far out that nothing is left
-            steps = np.divide(beyond, self._tail, out=np.full_like(beyond, np.inf), where=self._tail > 0)
-        return _TAIL_SHARE * np.exp(-steps)
-
-    def _at(self, index: int | Whole) -> Floats:
-        return self._quantiles[np.arange(len(self.mean)), index]
-
-
-_PROBABILITIES = np.array([0.0, *LEVELS])
-_TAIL_SHARE = 1 - LEVELS[-1]
-
-
-def interval_demand(daily_means: Reals, level: Reals, lengths: Whole, calibration: Calibration) -> IntervalDemand:
-    """Demand summed over the next `lengths` [rows] days, from mean forecasts [rows, H] and levels [rows].
-
-    Beyond the forecast the mean of its last 7 days goes on, with the errors of the longest length. Raises ValueError
-    for a length below 1.
-    """
-    if np.any(lengths < 1):
-        raise ValueError("an interval lasts at least one day")
-    means = np.asarray(daily_means, np.float64)
-    horizon, rows = means.shape[1], np.arange(len(means))
-    within = np.minimum(lengths, horizon)
-    mean = np.cumsum(means, axis=1)[rows, within - 1]
-    mean = mean + (lengths - within) * means[:, -EXTRAPOLATION_DAYS:].mean(axis=1)
-    table = calibration.interval
-    step = np.minimum(within, table.array.shape[1]) - 1
-    scale = _scale(mean, level * lengths)
-    ratios = table.array[table.segment(mean / lengths, level), step]
-    return IntervalDemand(mean, lengths > horizon, scale[:, None] * ratios)

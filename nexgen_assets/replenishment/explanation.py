@@ -23,10 +23,13 @@ SHOWN_DECIMALS = 2
 def assumptions(origin_rows: pa.Table) -> pa.Array | pa.ChunkedArray:
     """What nobody told, separated by commas: terms that are defaults, and how the stock figure was come by.
 
-    `on_hand`: no stock is known, 0 is used; `on_hand_estimated`: computed from an earlier day's stock;
-    `on_hand_simulated`: the stock file itself says that it is simulated.
+    `lead_time_sd`: a lead time was told without its spread, and is taken as certain; `on_hand`: no stock is known, 0 is
+    used; `on_hand_estimated`: computed from an earlier day's stock; `on_hand_simulated`: the stock file itself says
+    that it is simulated.
     """
+    is_told = pc.call_function("invert", [origin_rows["is_default_lead_time"]])
     is_assumed = {name: origin_rows[flag] for flag, name in DEFAULTED_TERMS.items()} | {
+        "lead_time_sd": pc.call_function("and", [is_told, origin_rows["lead_time_sd_days"].is_null()]),
         "on_hand": origin_rows["on_hand"].is_null(),
         "on_hand_estimated": origin_rows["is_on_hand_estimated"],
         "on_hand_simulated": pc.call_function("equal", [origin_rows["inventory_source"], pa.scalar("simulated")]),
@@ -45,6 +48,7 @@ class _Shown(NamedTuple):
     expected_demand: Any
     protection_interval_days: Any
     safety_stock: Any
+    safety_stock_for_lead_time: Any
     order_up_to_level: Any
     on_hand: Any
     on_order_units: Any
@@ -70,7 +74,7 @@ def explanations(columns: Mapping[str, Any]) -> list[str]:
 def _sentence(row: _Shown) -> str:
     days = "1 day" if row.protection_interval_days == 1 else f"{row.protection_interval_days} days"
     target = (
-        f"expected demand {row.expected_demand:.10g} in {days} + safety stock {row.safety_stock:.10g}"
+        f"expected demand {row.expected_demand:.10g} in {days} + safety stock {row.safety_stock:.10g}{_causes(row)}"
         f" = level {row.order_up_to_level:.10g}"
     )
     stock = f"{row.on_hand:.10g} on hand and {row.on_order_units:.10g} on order"
@@ -79,3 +83,11 @@ def _sentence(row: _Shown) -> str:
     raised = f", raised to the minimum order of {row.min_order_quantity:.10g}" if row.moq_units > 0 else ""
     rounded = f", rounded up to packs of {row.pack_size:.10g}" if row.pack_units > 0 else ""
     return f"Order {row.order_units:.10g}: {target}, less {stock} = {row.net_requirement:.10g}{raised}{rounded}."
+
+
+def _causes(row: _Shown) -> str:
+    """What the safety stock is for, where it is not for uncertain demand alone."""
+    if row.safety_stock_for_lead_time == 0:
+        return ""
+    for_demand = round(row.safety_stock - row.safety_stock_for_lead_time, SHOWN_DECIMALS) + 0.0
+    return f" ({for_demand:.10g} for demand, {row.safety_stock_for_lead_time:.10g} for the lead time)"

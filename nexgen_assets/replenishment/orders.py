@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.explanation import assumptions, explanations
+from nexgen_assets.replenishment.lead_times import LeadTimes, lead_times_of_moments
 from nexgen_assets.replenishment.policy import (
     UNIT_DECIMALS,
     Floats,
@@ -32,15 +33,23 @@ REVISION_LENGTH = 16
 NOT_CONTENT = ("explanation", "revision")
 
 
-def reorder_recommendations(origin_rows: pa.Table, demand: IntervalDistribution, policy: Policy) -> pa.Table:
+def reorder_recommendations(
+    origin_rows: pa.Table,
+    demand: IntervalDistribution,
+    policy: Policy,
+    demand_at_certain_lead_time: IntervalDistribution | None = None,
+) -> pa.Table:
     """One row of `tables.REORDER_RECOMMENDATIONS` per row of `origin_rows`, in their order, no need included.
 
     `origin_rows` holds ORIGIN_COLUMNS (raises ValueError if one is missing), of one or several origin days;
-    `demand` is the distribution over each row's `interval_lengths`. Every origin is taken for a review day. Each row
-    depends on itself alone, so batches may be split anywhere.
+    `demand` is the distribution over each row's protection interval, `demand_at_certain_lead_time` the one over its
+    `interval_lengths`, as if every lead time were certain: None if `demand` is that already. What the level owes to
+    the difference is the safety stock for the lead time. Every origin is taken for a review day. Each row depends on
+    itself alone, so batches may be split anywhere.
     """
     _require_origin_columns(origin_rows)
-    columns = _terms(origin_rows, policy) | _quantities(origin_rows, demand, policy)
+    certain = demand if demand_at_certain_lead_time is None else demand_at_certain_lead_time
+    columns = _terms(origin_rows, policy) | _quantities(origin_rows, demand, certain, policy)
     columns |= _risk(columns, origin_rows, demand)
     columns |= {"assumptions": assumptions(origin_rows), "explanation": explanations(columns)}
     columns["revision"] = _revisions(columns)
@@ -50,8 +59,13 @@ def reorder_recommendations(origin_rows: pa.Table, demand: IntervalDistribution,
 
 
 def interval_lengths(origin_rows: pa.Table, policy: Policy) -> NDArray[np.int64]:
-    """Days over which the demand distribution of each row must be summed: its protection interval."""
+    """Days over which the demand of each row must be summed if its lead time is certain: its protection interval."""
     return protection_interval_days(_numbers(origin_rows, "lead_time_days").astype(np.int64), policy)
+
+
+def lead_times_of(origin_rows: pa.Table) -> LeadTimes:
+    """The distribution of each row's lead time, from what was told of its mean and standard deviation."""
+    return lead_times_of_moments(_numbers(origin_rows, "lead_time_days"), _numbers(origin_rows, "lead_time_sd_days"))
 
 
 def most_urgent(orders: pa.Table, n: int) -> pa.Table:
@@ -95,6 +109,7 @@ def _terms(rows: pa.Table, policy: Policy) -> dict[str, Any]:
         "receipt_date": _days_after(rows["day"], 1 + lead_time),
         "next_order_date": _days_after(rows["day"], np.full(n, 1 + policy.review_period_days)),
         "lead_time_days": lead_time,
+        "lead_time_sd_days": rows["lead_time_sd_days"],
         "review_period_days": np.full(n, policy.review_period_days),
         "protection_interval_days": protection_interval_days(lead_time, policy),
         "service_level": np.full(n, policy.service_level),
@@ -102,10 +117,14 @@ def _terms(rows: pa.Table, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _quantities(rows: pa.Table, demand: IntervalDistribution, policy: Policy) -> dict[str, Any]:
+def _quantities(
+    rows: pa.Table, demand: IntervalDistribution, certain: IntervalDistribution, policy: Policy
+) -> dict[str, Any]:
     """From the order-up-to level to the order: every number is a sum or difference of others in the row."""
     expected_demand = np.round(np.asarray(demand.mean, np.float64), UNIT_DECIMALS)
     level = order_up_to_level(demand, policy)
+    safety_stock = level - expected_demand
+    safety_stock_for_lead_time = level - order_up_to_level(certain, policy)
     on_hand = np.nan_to_num(_numbers(rows, "on_hand"), nan=0.0)
     on_order = _numbers(rows, "on_order_units")
     position = on_hand + on_order
@@ -114,7 +133,9 @@ def _quantities(rows: pa.Table, demand: IntervalDistribution, policy: Policy) ->
     unit_cost = _numbers(rows, "unit_cost")
     return {
         "expected_demand": expected_demand,
-        "safety_stock": level - expected_demand,
+        "safety_stock": safety_stock,
+        "safety_stock_for_demand": safety_stock - safety_stock_for_lead_time,
+        "safety_stock_for_lead_time": safety_stock_for_lead_time,
         "order_up_to_level": level,
         "on_hand": on_hand,
         "on_order_units": on_order,

@@ -4,17 +4,27 @@ What belongs here: lining the tables of one day up and choosing the distribution
 not: the order's arithmetic (`policy.py`, `orders.py`), reading tables, finding models.
 """
 
+from itertools import pairwise
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.baselines import naive_interval_demand
 from nexgen_assets.forecasting.frame import level_of
-from nexgen_assets.forecasting.quantiles import Calibration, interval_demand
-from nexgen_assets.replenishment.orders import interval_lengths, reorder_recommendations
-from nexgen_assets.replenishment.policy import Policy
+from nexgen_assets.forecasting.interval import interval_demand
+from nexgen_assets.forecasting.quantiles import Calibration, Reals
+from nexgen_assets.replenishment.lead_times import LeadTimes
+from nexgen_assets.replenishment.mixture import MixedDemand
+from nexgen_assets.replenishment.orders import interval_lengths, lead_times_of, reorder_recommendations
+from nexgen_assets.replenishment.policy import IntervalDistribution, Policy, protection_interval_days
 from nexgen_assets.tables import HORIZON_DAYS, REORDER_RECOMMENDATIONS
 
 SERIES = ["product_id", "location"]
+# lead times of rows that are worked on at a time
+BATCH_ENTRIES = 100_000
+Integers = NDArray[np.int64]
 FORECAST_COLUMNS = [*SERIES, "horizon", "mean", "model_version"]
 
 
@@ -39,11 +49,35 @@ def orders_of_origin(
     rows = stock
     for name, source in (("product_name", known), ("category", known), ("unit_price", known), ("model_version", first)):
         rows = rows.append_column(name, source[name])
-    lengths = interval_lengths(rows, policy)
-    if calibration is None:
-        return reorder_recommendations(rows, naive_interval_demand(known, lengths), policy)
     means = ahead["mean"].to_numpy().reshape(stock.num_rows, HORIZON_DAYS)
-    return reorder_recommendations(rows, interval_demand(means, level_of(known), lengths, calibration), policy)
+    batches = [
+        _orders(rows[batch], known[batch], means[batch], calibration, policy) for batch in _batches(lead_times_of(rows))
+    ]
+    return pa.concat_tables(batches)
+
+
+def _orders(rows: pa.Table, known: pa.Table, means: Reals, calibration: Calibration | None, policy: Policy) -> pa.Table:
+    lead_times = lead_times_of(rows)
+
+    def demand(which: Integers, lengths: Integers) -> IntervalDistribution:
+        """Demand of the rows `which` over intervals of `lengths` days."""
+        features = known.take(which)
+        if calibration is None:
+            return naive_interval_demand(features, lengths)
+        return interval_demand(means[which], level_of(features), lengths, calibration)
+
+    certain = demand(np.arange(rows.num_rows), interval_lengths(rows, policy))
+    if len(lead_times.row) == rows.num_rows:  # one lead time each
+        return reorder_recommendations(rows, certain, policy)
+    mixed = MixedDemand(demand(lead_times.row, protection_interval_days(lead_times.days, policy)), lead_times)
+    return reorder_recommendations(rows, mixed, policy, certain)
+
+
+def _batches(lead_times: LeadTimes) -> list[slice]:
+    """Rows side by side, so many that their distributions fit into memory."""
+    batch_of_row = lead_times.first // BATCH_ENTRIES
+    starts = np.flatnonzero(np.diff(batch_of_row, prepend=-1)).tolist()
+    return [slice(start, end) for start, end in pairwise([*starts, len(batch_of_row)])]
 
 
 def _sorted(table: pa.Table, names: list[str]) -> pa.Table:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-RULES_VERSION = "1.0.0"
+RULES_VERSION = "1.1.0"
 UNIT_DECIMALS = 3
 QUANTILE_DECIMALS = 6
 PACK_DECIMALS = 9

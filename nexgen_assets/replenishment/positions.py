@@ -54,6 +54,8 @@ def inventory_positions(
       cost, pack, MOQ and shelf life; a supplier (the item location's, else the product's) the lead time; the sales
       lines lead time and shelf life. Lead time = told lead time + delay seen on the sales lines, rounded up to whole
       days.
+    - The spread of the lead time is the supplier's, whoever tells the lead time: a place near to a supplier waits as
+      uncertainly as the others do. Nobody else tells one.
     """
     first = start - timedelta(days=active_days - 1)
     counts = _with_latest_terms(_between(counts, "count_date", first, end))
@@ -182,6 +184,7 @@ def _terms(default_lead_time_days: int, default_margin: float) -> dict[str, Colu
     return {
         "lead_time_days": F.coalesce(F.ceil(with_delay), F.lit(default_lead_time_days)),
         "is_default_lead_time": lead_time.isNull(),
+        "lead_time_sd_days": F.col("supplier_lead_time_sd_days"),
         "pack_size": F.coalesce(pack_size, F.lit(DEFAULT_PACK_SIZE)),
         "is_default_pack_size": pack_size.isNull(),
         "min_order_quantity": F.coalesce(min_order_quantity, F.lit(DEFAULT_MIN_ORDER_QUANTITY)),

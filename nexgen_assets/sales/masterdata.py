@@ -17,7 +17,16 @@ import pyarrow as pa
 
 from nexgen_assets.sales.csv_records import RAGGED, Header, LandingFile, LandingFileError, Record, open_records
 from nexgen_assets.sales.dialects import FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS, read_date
-from nexgen_assets.tables import CALENDAR, INVENTORY_COUNTS, ITEM_LOCATIONS, MONEY, PRODUCTS, SUPPLIERS, Table
+from nexgen_assets.tables import (
+    CALENDAR,
+    INVENTORY_COUNTS,
+    ITEM_LOCATIONS,
+    LARGEST_LEAD_TIME_SD_DAYS,
+    MONEY,
+    PRODUCTS,
+    SUPPLIERS,
+    Table,
+)
 
 PROBLEMS_SHOWN = 20
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -205,6 +214,13 @@ def _not_negative(text: str) -> float:
     return number
 
 
+def _lead_time_sd(text: str) -> float:
+    number = _not_negative(text)
+    if number > LARGEST_LEAD_TIME_SD_DAYS:
+        raise ValueError(f"is above {LARGEST_LEAD_TIME_SD_DAYS:.10g} days; correct it or leave it empty")
+    return number
+
+
 def _positive(text: str) -> float:
     number = _real(text)
     if number <= 0:
@@ -303,7 +319,7 @@ UPLOADS: dict[str, UploadKind] = {
             Field("supplier_id", str, ("S01", "S02", "S03"), is_required=True),
             Field("supplier_name", str, ("Valley Fresh", "Corner Bakery", "Grain and Mill")),
             Field("lead_time_days", _not_negative, ("3", "1", "5")),
-            Field("lead_time_sd_days", _not_negative, ("0.8", "", "1.5")),
+            Field("lead_time_sd_days", _lead_time_sd, ("0.8", "", "1.5")),
             Field("order_days", _weekdays, ("mon thu", "mon tue wed thu fri sat", "")),
             Field("min_order_value", _money, ("250.00", "", "400.00")),
             _EFFECTIVE,

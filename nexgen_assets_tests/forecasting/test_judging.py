@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.forecasting.holdout import Holdout, holdout_at
+from nexgen_assets.forecasting.interval import IntervalDemand
 from nexgen_assets.forecasting.judging import (
     ALL_DAYS,
     DAY_AHEAD,
@@ -30,7 +31,7 @@ from nexgen_assets.forecasting.judging import (
     worst_items,
 )
 from nexgen_assets.forecasting.outlook import Outlook, moving_average_outlook, seasonal_naive_outlook
-from nexgen_assets.forecasting.quantiles import LEVELS, IntervalDemand
+from nexgen_assets.forecasting.quantiles import LEVELS
 from nexgen_assets.forecasting.segments import Segments
 from nexgen_assets.io_managers.audit import audit_rows
 from nexgen_assets.tables import BACKTEST, CLEANED_FEATURES, DAILY_DEMAND, QUANTILES

@@ -75,7 +75,9 @@ TERMS: dict[str, list[dict]] = {
         {"product_id": "010002", "effective_date": FIRST_ORIGIN, "quantity_step": 2.0},
         {"product_id": "010003", "effective_date": FIRST_ORIGIN, "shelf_life_days": 3.0, "supplier_id": "S2"},
     ],
-    SUPPLIERS.name: [{"supplier_id": "S1", "effective_date": FIRST_ORIGIN, "lead_time_days": 2.5}],
+    SUPPLIERS.name: [
+        {"supplier_id": "S1", "effective_date": FIRST_ORIGIN, "lead_time_days": 2.5, "lead_time_sd_days": 0.8}
+    ],
     ITEM_LOCATIONS.name: [
         {"product_id": "010003", "location": "Springfield", "effective_date": LAST_DAY, "lead_time_days": 4.0}
     ],

@@ -45,6 +45,7 @@ TOLD: dict[str, Any] = {
     "on_order_units": 0.0,
     "lead_time_days": 7,
     "is_default_lead_time": False,
+    "lead_time_sd_days": 0.0,
     "pack_size": 12.0,
     "is_default_pack_size": False,
     "min_order_quantity": 1.0,
@@ -95,8 +96,10 @@ def many_rows(n: int, seed: int = 3) -> pa.Table:
 
 
 def many_orders(n: int = 500) -> pa.Table:
-    rows = many_rows(n)
-    return reorder_recommendations(rows, Poisson(np.linspace(0, 60, n)), POLICY)
+    """Orders of `many_rows`, whose lead times are uncertain in every other row."""
+    rows, means = many_rows(n), np.linspace(0, 60, n)
+    uncertain = means + np.where(np.arange(n) % 2, means / 7, 0.0)
+    return reorder_recommendations(rows, Poisson(uncertain), POLICY, Poisson(means))
 
 
 def violations(orders: pa.Table, condition: str) -> int:
@@ -127,6 +130,8 @@ def test_every_origin_row_gets_one_row_in_its_place() -> None:
         "order_units = net_requirement + moq_units + pack_units",
         "net_requirement = greatest(0, order_up_to_level - inventory_position)",
         "order_up_to_level = expected_demand + safety_stock",
+        "safety_stock::decimal(18, 3) = "
+        "safety_stock_for_demand::decimal(18, 3) + safety_stock_for_lead_time::decimal(18, 3)",
         "inventory_position = on_hand + on_order_units",
         "order_up_to_level = ceil(order_up_to_level)",
         "protection_interval_days = review_period_days + lead_time_days",
@@ -241,6 +246,36 @@ def test_unknown_cost_and_price_leave_money_unknown() -> None:
     assert order["order_units"] > 0
 
 
+def test_safety_stock_for_the_lead_time_is_what_a_certain_one_would_save() -> None:
+    # the smallest y with P(demand <= y) >= 0.95: 28 for Poisson(20), 25 for Poisson(18)
+    certain, uncertain = poisson(18.0), poisson(20.0)
+    [order] = reorder_recommendations(origin_rows({"lead_time_sd_days": 1.5}), uncertain, POLICY, certain).to_pylist()
+
+    assert (order["order_up_to_level"], order["safety_stock"]) == (28, 8)
+    assert (order["safety_stock_for_demand"], order["safety_stock_for_lead_time"]) == (5, 3)
+    assert order["lead_time_sd_days"] == 1.5
+
+
+def test_a_certain_lead_time_needs_no_safety_stock() -> None:
+    order = only_order(poisson(18.2))
+
+    assert order["safety_stock_for_lead_time"] == 0
+    assert order["safety_stock_for_demand"] == order["safety_stock"]
+
+
+@pytest.mark.parametrize(
+    ("told", "assumed"),
+    [
+        ({"lead_time_sd_days": None}, "lead_time_sd"),
+        ({"lead_time_sd_days": 0.0}, ""),
+        ({"lead_time_sd_days": None, "is_default_lead_time": True}, "lead_time"),
+        ({"lead_time_sd_days": 1.5, "is_default_lead_time": True}, "lead_time"),
+    ],
+)
+def test_a_lead_time_told_without_its_spread_is_assumed_to_be_certain(told: dict[str, Any], assumed: str) -> None:
+    assert only_order(poisson(18.2), **told)["assumptions"] == assumed
+
+
 def test_no_demand_needs_no_order_and_has_no_days_of_cover() -> None:
     order = only_order(poisson(0), on_hand=0.0)
 
@@ -312,6 +347,15 @@ def test_the_explanation_says_where_the_order_comes_from(row: dict[str, Any], se
     assert only_order(poisson(18.2), **row)["explanation"] == sentence
 
 
+def test_the_explanation_tells_what_an_uncertain_lead_time_adds() -> None:
+    [order] = reorder_recommendations(origin_rows({}), poisson(20.25), POLICY, poisson(18.0)).to_pylist()
+
+    assert order["explanation"].startswith(
+        "Order 36: expected demand 20.25 in 8 days + safety stock 7.75 (4.75 for demand, 3 for the lead time)"
+        " = level 28, less 3 on hand"
+    )
+
+
 @steady
 @given(mean=st.floats(0, 500), service_level=st.floats(0.5, 0.999))
 def test_the_numbers_of_the_explanation_add_up_as_shown(mean: float, service_level: float) -> None:
@@ -342,6 +386,7 @@ def test_the_same_inputs_give_the_same_revision() -> None:
         {"unit_price": 4.01},
         {"lead_time_days": 8},
         {"is_default_lead_time": True},
+        {"lead_time_sd_days": None},
         {"model_version": "m2"},
     ],
 )

@@ -1,5 +1,6 @@
 """Orders of one origin: three tables of one day, lined up by product and location."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from nexgen_assets import tables
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.quantiles import Calibration, calibrate
+from nexgen_assets.replenishment import origins
+from nexgen_assets.replenishment.lead_times import lead_time_pmf
 from nexgen_assets.replenishment.origins import orders_of_origin
 from nexgen_assets.replenishment.policy import Policy
 
@@ -17,11 +20,15 @@ POLICY = Policy(0.95, 1)
 DAILY = {"001": 2.0, "002": 5.0, "003": 11.0}  # units a day, every day
 
 
-def positions(products: list[str]) -> pa.Table:
-    told = {"day": DAY, "location": "north", "on_hand": 0.0, "on_order_units": 0.0, "lead_time_days": 3}
+def positions(products: list[str], lead_time_sds: Sequence[float | None] = (), on_hand: float = 0.0) -> pa.Table:
+    told = {"day": DAY, "location": "north", "on_hand": on_hand, "on_order_units": 0.0, "lead_time_days": 3}
     terms = {"pack_size": 1.0, "min_order_quantity": 0.0, "inventory_source": "count", "unit_cost": 1.0}
     flags = {c.name: False for c in tables.INVENTORY_POSITIONS.columns if c.name.startswith("is_")}
-    rows = [{**told, **terms, **flags, "product_id": product} for product in products]
+    sds = lead_time_sds or [None] * len(products)
+    rows = [
+        {**told, **terms, **flags, "product_id": product, "lead_time_sd_days": sd}
+        for product, sd in zip(products, sds, strict=True)
+    ]
     return pa.Table.from_pylist(rows, schema=tables.INVENTORY_POSITIONS.arrow_schema)
 
 
@@ -54,6 +61,12 @@ def modelled(products: list[str]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=tables.FORECASTS.arrow_schema)
 
 
+def at_forecast() -> Calibration:
+    """The calibration of a model whose demand is Poisson, and whose means are right."""
+    means = np.tile(np.linspace(1, 20, 400)[:, None], (1, tables.HORIZON_DAYS))
+    return calibrate(np.random.default_rng(2).poisson(means).astype(np.float64), means, means[:, 0])
+
+
 def shuffled(table: pa.Table) -> pa.Table:
     return table.take(np.random.default_rng(5).permutation(table.num_rows))
 
@@ -81,6 +94,70 @@ def test_the_order_of_the_rows_of_its_inputs_does_not_matter() -> None:
     inputs = (positions(list(DAILY)), features(list(DAILY)), modelled(list(DAILY)))
     expected = orders_of_origin(*inputs, exact(), POLICY)
     assert orders_of_origin(*(shuffled(table) for table in inputs), exact(), POLICY).equals(expected)
+
+
+def test_an_uncertain_lead_time_holds_more_and_says_how_much_of_it_is_for_that() -> None:
+    products = list(DAILY)
+    inputs = (features(products), modelled(products), at_forecast(), POLICY)
+    certain = orders_of_origin(positions(products), *inputs).to_pylist()
+    uncertain = orders_of_origin(positions(products, [1.5] * 3), *inputs).to_pylist()
+
+    for before, after in zip(certain, uncertain, strict=True):
+        added = after["order_up_to_level"] - before["order_up_to_level"]
+        assert added > 0
+        assert after["safety_stock_for_lead_time"] == added
+        assert after["expected_demand"] == pytest.approx(before["expected_demand"])
+        assert f"{added:.10g} for the lead time" in after["explanation"]
+
+
+def test_a_model_that_is_never_wrong_orders_for_the_latest_day_that_is_likely_enough() -> None:
+    # 4 units a day for sure: the level is 4 x (review + the 0.95 quantile of the lead time)
+    sd = 1.5
+    until = np.cumsum(list(lead_time_pmf(3.0, sd).values()))
+    latest = list(lead_time_pmf(3.0, sd))[int(np.argmax(until >= POLICY.service_level))]
+
+    orders = orders_of_origin(positions(["001"], [sd]), features(["001"]), modelled(["001"]), exact(), POLICY)
+
+    assert orders["order_up_to_level"].to_pylist() == [4 * (1 + latest)]
+    assert orders["safety_stock"].to_pylist() == [4 * (1 + latest) - 4 * (1 + 3)]
+    assert orders["safety_stock_for_demand"].to_pylist() == [0]
+
+
+def test_stock_for_the_mean_lead_time_runs_out_if_the_order_is_late() -> None:
+    # 4 units a day, and 16 on hand: each day beyond the third loses 4 units (for sure but for the lowest hundredth of
+    # the distribution, which runs down to 0 units)
+    stock = positions(["001"], [1.5], on_hand=16.0)
+    late = {day - 3: share for day, share in lead_time_pmf(3.0, 1.5).items() if day > 3}
+
+    [order] = orders_of_origin(stock, features(["001"]), modelled(["001"]), exact(), POLICY).to_pylist()
+
+    assert order["stockout_probability"] == pytest.approx(sum(late.values()), rel=0.01)
+    assert order["expected_lost_units"] == pytest.approx(sum(4 * days * p for days, p in late.items()), rel=0.01)
+    assert order["money_at_risk"] == pytest.approx(4.0 * order["expected_lost_units"])
+
+
+@pytest.mark.parametrize("calibration", [at_forecast(), None], ids=["model", "naive"])
+def test_a_certain_lead_time_is_ordered_for_as_if_no_other_were_uncertain(calibration: Calibration | None) -> None:
+    products = list(DAILY)
+    ahead = seasonal_naive_forecast(features(products)) if calibration is None else modelled(products)
+    inputs = (features(products), ahead, calibration, POLICY)
+    alone = orders_of_origin(positions(products), *inputs)
+    beside = orders_of_origin(positions(products, [None, 2.0, 0.0]), *inputs)
+
+    assert beside.slice(0, 1) == alone.slice(0, 1)
+    told = ["lead_time_sd_days", "assumptions", "revision"]
+    assert beside.slice(2, 1).drop_columns(told) == alone.slice(2, 1).drop_columns(told)
+    assert beside["order_up_to_level"][1].as_py() > alone["order_up_to_level"][1].as_py()
+
+
+def test_rows_worked_on_in_several_batches_come_out_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    products = list(DAILY)
+    inputs = (positions(products, [None, 2.0, 0.7]), features(products), modelled(products), at_forecast(), POLICY)
+    together = orders_of_origin(*inputs)
+
+    monkeypatch.setattr(origins, "BATCH_ENTRIES", 1)
+
+    assert orders_of_origin(*inputs).equals(together)
 
 
 @pytest.mark.parametrize("lacking", ["features", "forecasts"])

@@ -366,6 +366,21 @@ def test_the_delay_seen_is_added_to_a_suppliers_lead_time(spark: SparkSession) -
     assert position(spark, [sold(DAY, supplier_delay_days=1.0)], [], uploads)["lead_time_days"] == 4
 
 
+@pytest.mark.parametrize(("counted_lead_time", "sd"), [(None, 1.5), (9.0, 1.5), (None, None)])
+def test_the_spread_of_the_lead_time_is_the_suppliers_whoever_tells_the_lead_time(
+    spark: SparkSession, counted_lead_time: float | None, sd: float | None
+) -> None:
+    uploads = Uploads(
+        products=[told(product_id="007", supplier_id="S1")],
+        suppliers=[told(supplier_id="S1", lead_time_days=4.0, lead_time_sd_days=sd)],
+        item_locations=[told(product_id="007", location="south", lead_time_days=3.0, supplier_id="S2")],
+    )
+
+    row = position(spark, [sold(DAY)], [counted(DAY, lead_time_days=counted_lead_time)], uploads)
+
+    assert (row["lead_time_days"], row["lead_time_sd_days"]) == (counted_lead_time or 4, sd)
+
+
 PRODUCT = told(
     product_id="007",
     unit_cost=Decimal("1.2500"),
@@ -497,7 +512,11 @@ def panel_uploads(seed: int) -> Uploads:
             shelf_life_days=[None, 5.0],
             supplier_id=[None, "S1", "S2", "S9"],
         ),
-        lines(supplier_id=["S1", "S2", "S3"], lead_time_days=[None, 1.5, 2.0, 6.0]),
+        lines(
+            supplier_id=["S1", "S2", "S3"],
+            lead_time_days=[None, 1.5, 2.0, 6.0],
+            lead_time_sd_days=[None, 0.0, 0.8, 2.5],
+        ),
         lines(
             product_id=products,
             location=["north", "south"],
@@ -546,6 +565,7 @@ select day, product_id, location,
     coalesce(if(is_received, 0, ordered), 0) as on_order_units,
     coalesce(ceil(lead_time + coalesce(supplier_delay_days, 0)), 7)::bigint as lead_time_days,
     lead_time is null as is_default_lead_time,
+    supplier.lead_time_sd_days as lead_time_sd_days,
     coalesce(pack, 1) as pack_size,
     pack is null as is_default_pack_size,
     coalesce(moq, 1) as min_order_quantity,

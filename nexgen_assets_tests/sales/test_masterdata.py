@@ -264,6 +264,7 @@ NOT_BOOLEAN = "is neither true nor false; write true or false, or leave it empty
         ("suppliers", "lead_time_days", "3 days", NOT_A_NUMBER),
         ("suppliers", "lead_time_days", "-3", BELOW_ZERO),
         ("suppliers", "lead_time_sd_days", "-0.5", BELOW_ZERO),
+        ("suppliers", "lead_time_sd_days", "90.5", "is above 90 days; correct it or leave it empty"),
         ("suppliers", "order_days", "mon funday", NOT_WEEKDAYS),
         ("suppliers", "order_days", ";", NOT_WEEKDAYS),
         ("suppliers", "min_order_value", "-250", BELOW_ZERO),
