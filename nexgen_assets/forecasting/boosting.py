@@ -76,7 +76,8 @@ def fit_mean_model(
         rounds = watched
         _grow(growing, 0, rounds)
     boosters = [grown.booster[:rounds] for grown in growing]
-    factor = lessons.recent_demand_over(average_forecast(boosters, frame.matrix) * frame.level)
+    recent = lessons.recent_rows
+    factor = lessons.demand_over(average_forecast(boosters, frame.matrix[recent]) * frame.level[recent], recent)
     for booster in boosters:
         booster.set_param({"nthread": 0})  # the number of threads is no part of the model
     return MeanModel(tuple(bytes(b.save_raw("ubj")) for b in boosters), categories, recipe.country, factor)
@@ -177,10 +178,13 @@ class Lessons:
         weight = np.where(is_censored, CENSORED_WEIGHT * weight, weight)
         return cls(target.astype(np.float32), weight.astype(np.float32), target_days(table))
 
-    def recent_demand_over(self, forecast: Real32) -> float:
-        """Demand over its forecast on the rows of the last FACTOR_DAYS; 1 if nothing is forecast."""
-        recent = self.day > self.day.max() - FACTOR_DAYS
-        demand, forecasted = (
-            (units[recent] * self.weight[recent]).sum(dtype=np.float64) for units in (self.target, forecast)
-        )
+    @property
+    def recent_rows(self) -> NDArray[np.intp]:
+        """Those of the last FACTOR_DAYS."""
+        return np.flatnonzero(self.day > self.day.max() - FACTOR_DAYS)
+
+    def demand_over(self, forecast: Real32, rows: NDArray[np.intp]) -> float:
+        """Demand of some rows over their forecast; 1 if nothing is forecast."""
+        weight = self.weight[rows]
+        demand, forecasted = ((units * weight).sum(dtype=np.float64) for units in (self.target[rows], forecast))
         return float(demand / forecasted) if forecasted > 0 else 1.0
