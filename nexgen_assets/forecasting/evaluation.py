@@ -70,15 +70,5 @@ def coverage(actual: Reals, quantile: Reals) -> float:
     return float(np.mean(actual <= quantile))
 
 
-def point_scores(actual: Reals, forecast: Reals, scale: Reals, sales_value: Reals) -> dict[str, float]:
-    """All scores of a mean forecast, by name."""
-    return {
-        "wrmsse": wrmsse(actual, forecast, scale, sales_value),
-        "wape_total": wape_total(actual, forecast),
-        "wape": wape(actual, forecast),
-        "bias": bias(actual, forecast),
-    }
-
-
 def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator else float("nan")

@@ -40,10 +40,16 @@ class Holdout:
     sales_value: Floats
 
     def score(self, forecast: Reals) -> dict[str, float]:
-        """All scores of a mean forecast; a day of unknown demand is no error."""
+        """All scores of a mean forecast; a day of unknown demand is no error, and one out of stock none of a day."""
         is_known = ~np.isnan(self.demand)
         actual, judged = (np.where(is_known, values, 0) for values in (self.demand, forecast))
-        return evaluation.point_scores(actual, judged, self.scale, self.sales_value)
+        in_stock = [np.where(self.is_stockout, 0, values) for values in (actual, judged)]
+        return {
+            "wrmsse": evaluation.wrmsse(actual, judged, self.scale, self.sales_value),
+            "wape_total": evaluation.wape_total(actual, judged),
+            "wape": evaluation.wape(*in_stock),
+            "bias": evaluation.bias(actual, judged),
+        }
 
 
 def holdout_at(features: DataFrame, demand: DataFrame, origin: date, horizon_days: int = HORIZON_DAYS) -> Holdout:

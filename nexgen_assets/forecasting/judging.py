@@ -93,8 +93,8 @@ def seasonal_scales(demand: DataFrame, origin: date) -> DataFrame:
 def judge(outlook: Outlook, ahead: Ahead, method: str, recipe: str | None, origin: date) -> pd.DataFrame:
     """`SUMS` of a method at an origin by `KEYS`: every segment, with each day ahead, all days, and totals.
 
-    A day of unknown demand is no error. Quantiles are judged on days in stock, those of totals on totals of such days:
-    what was sold out of stock is not all that was wanted.
+    A day of unknown demand is no error. Errors of days are judged on days in stock, quantiles of totals on totals of
+    such days: what was sold out of stock is not all that was wanted. Means of totals, and RMSSE, are judged on all.
     """
     membership = ahead.segments.membership
     parts = []
@@ -188,10 +188,12 @@ def _targets(outlook: Outlook, ahead: Ahead) -> Iterator[tuple[str, Sequence[int
     holdout = ahead.holdout
     actual, forecast = _known(outlook, ahead)
     is_known, days = ~np.isnan(holdout.demand), actual.shape[1]
+    in_stock = is_known & ~holdout.is_stockout
+    sold, told = np.where(in_stock, actual, 0), np.where(in_stock, forecast, 0)
     of_days: dict[str, Floats] = {
-        **_point(actual, forecast, is_known),
-        **_absolute_scaled(actual, forecast, is_known, ahead.seasonal_scale),
-        **_quantiles(actual, outlook.quantiles, is_known & ~holdout.is_stockout),
+        **_point(sold, told, in_stock),
+        **_absolute_scaled(sold, told, in_stock, ahead.seasonal_scale),
+        **_quantiles(actual, outlook.quantiles, in_stock),
     }
     yield DAY_AHEAD, range(1, days + 1), {**of_days, **_root_scaled(actual[:, :, None], forecast[:, :, None], holdout)}
     over_days = {name: values.sum(axis=1, keepdims=True) for name, values in of_days.items()}
@@ -199,9 +201,9 @@ def _targets(outlook: Outlook, ahead: Ahead) -> Iterator[tuple[str, Sequence[int
     lengths = [n for n in TOTAL_DAYS if n <= days]
     last = np.array(lengths, np.intp) - 1
     sums, forecasts = (np.cumsum(values, axis=1)[:, last] for values in (actual, forecast))
-    is_whole = np.logical_and.accumulate(is_known & ~holdout.is_stockout, axis=1)[:, last]
-    told = [outlook.totals[n] for n in lengths if n in outlook.totals]
-    quantiles = {q: np.stack([t.quantile(p) for t in told], axis=1) for q, p in QUANTILES.items()} if told else {}
+    is_whole = np.logical_and.accumulate(in_stock, axis=1)[:, last]
+    totals = [outlook.totals[n] for n in lengths if n in outlook.totals]
+    quantiles = {q: np.stack([t.quantile(p) for t in totals], axis=1) for q, p in QUANTILES.items()} if totals else {}
     any_known = np.logical_or.accumulate(is_known, axis=1)[:, last]
     yield TOTAL, lengths, {**_point(sums, forecasts, any_known), **_quantiles(sums, quantiles, is_whole)}
 

@@ -1,5 +1,6 @@
 """Errors by segment and horizon, held against hand-worked cases and against SQL over the rows themselves."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -44,7 +45,7 @@ ORIGIN = FIRST + timedelta(days=DAYS - 29)
 # ---- two series over two days, by hand
 
 
-def two_series(demand: list[list[float]], is_stockout: list[list[bool]] | None = None) -> Ahead:
+def two_series(demand: Sequence[Sequence[float]], is_stockout: list[list[bool]] | None = None) -> Ahead:
     """Two series of segment `all`; scales 4 (squared step) and 2 (season), sales values 30 and 10."""
     features = CLEANED_FEATURES.arrow_schema.empty_table()
     stockout = np.array(is_stockout) if is_stockout else np.zeros((2, 2), bool)
@@ -114,12 +115,20 @@ def test_totals_are_judged_as_sums_with_their_own_quantiles() -> None:
     assert np.isnan(total.mase)
 
 
-def test_days_out_of_stock_count_for_the_mean_and_not_for_quantiles() -> None:
+def test_days_out_of_stock_are_no_errors_of_days() -> None:
     outlook = Outlook(np.ones((2, 2)), dict.fromkeys(QUANTILES, np.ones((2, 2))))
     pooled = by_target(outlook, two_series([[0, 1], [1, 3]], [[True, False], [False, False]])).loc[(ALL_DAYS, 2)]
-    assert pooled.absolute_error_units == 3
+    assert (pooled.observations, pooled.demand_units, pooled.absolute_error_units) == (3, 5, 2)
     assert pooled.coverage_q50 == 2 / 3
     assert pooled.wql_q50 == pytest.approx(2 * 0.5 * 2 / 5)
+
+
+def test_days_out_of_stock_count_for_totals() -> None:
+    week = two_series([[0] + [1] * 6] * 2, [[True] + [False] * 6, [False] * 7])
+    found = by_target(Outlook(np.ones((2, 7))), week)
+    assert found.loc[(ALL_DAYS, 7)].absolute_error_units == 1
+    total = found.loc[(TOTAL, 7)]
+    assert (total.demand_units, total.forecast_units, total.absolute_error_units) == (12, 14, 2)
 
 
 def test_a_day_of_unknown_demand_is_no_error() -> None:
@@ -208,7 +217,7 @@ def test_wape_and_bias_of_every_category_and_day_are_those_of_sql(sql: duckdb.Du
         with expected as (
             select category as segment, horizon, sum(abs(mean - demand)) / nullif(sum(demand), 0) as wape,
                 sum(mean - demand) / nullif(sum(demand), 0) as bias
-            from days group by all
+            from days where not is_stockout group by all
         )
         select count(*), count(*) filter (not coalesce(abs(j.wape - e.wape) < 1e-6 and abs(j.bias - e.bias) < 1e-6,
             j.wape is null and e.wape is null))
@@ -246,7 +255,8 @@ def test_mase_is_that_of_sql_over_every_day_since_the_first_sale(sql: duckdb.Duc
             select a.product_id, a.location, avg(abs(a.y - b.y)) as scale from filled a join filled b
                 on (a.product_id, a.location) = (b.product_id, b.location) and a.day = b.day + 7 group by all
         )
-        select avg(abs(mean - demand) / scale) from days join scales using (product_id, location) where scale > 0
+        select avg(abs(mean - demand) / scale) from days join scales using (product_id, location)
+        where scale > 0 and not is_stockout
     """).fetchall()
     [[found]] = sql.sql("select mase from judged where segment_kind = 'all' and target = 'all_days'").fetchall()
     assert found == pytest.approx(expected, rel=1e-5)
