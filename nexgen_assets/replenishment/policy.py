@@ -90,9 +90,13 @@ def order_up_to_level(demand: IntervalDistribution, policy: Policy) -> Floats:
 
     Never interpolated below the quantile (Snyder & Shen, Fundamentals of Supply Chain Theory, 2e, section 4.3).
     """
-    quantile = np.asarray(demand.quantile(policy.service_level), np.float64)
+    return round_up_to_whole_units(np.asarray(demand.quantile(policy.service_level), np.float64))
+
+
+def round_up_to_whole_units(units: Floats) -> Floats:
+    """The next whole number, at least 0."""
     # the last bits of a double must not cost a unit
-    return np.ceil(np.round(np.maximum(quantile, 0.0), QUANTILE_DECIMALS)) + 0.0
+    return np.ceil(np.round(np.maximum(units, 0.0), QUANTILE_DECIMALS)) + 0.0
 
 
 def order_quantities(
@@ -126,3 +130,17 @@ def round_up_to_pack(units: Floats, pack_size: Floats) -> Floats:
     """The next multiple of the pack size; 0 stays 0."""
     # 2.1 / 0.7 is a little more than 3 in doubles, and still 3 packs
     return np.ceil(np.round(units / pack_size, PACK_DECIMALS)) * pack_size
+
+
+def cap_at_max_stock(
+    order_units: Floats, inventory_position: Floats, max_stock: Floats, min_order_quantity: Floats, pack_size: Floats
+) -> Floats:
+    """The order, cut down in full packs until the position does not exceed `max_stock` with it.
+
+    What is then below the MOQ cannot be ordered: 0. A `max_stock` of infinity caps nothing.
+    """
+    room = np.maximum(max_stock - inventory_position, 0.0)
+    is_too_much = order_units > room + NO_NEED_UNITS
+    full_packs = np.floor(np.round(np.where(is_too_much, room, 0.0) / pack_size, PACK_DECIMALS)) * pack_size
+    capped = np.where(is_too_much, full_packs, order_units)
+    return np.where(capped < min_order_quantity, 0.0, capped)

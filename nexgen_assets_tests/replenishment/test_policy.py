@@ -11,6 +11,7 @@ from scipy import stats
 from nexgen_assets.replenishment.policy import (
     Policy,
     apply_moq,
+    cap_at_max_stock,
     net_requirement,
     order_quantities,
     order_up_to_level,
@@ -214,3 +215,39 @@ def test_a_service_level_outside_zero_and_one_is_refused(service_level: float) -
 def test_a_review_period_below_a_day_is_refused() -> None:
     with pytest.raises(ValueError, match="review_period_days"):
         Policy(0.95, 0)
+
+
+@pytest.mark.parametrize(
+    ("order", "position", "max_stock", "moq", "pack", "capped"),
+    [
+        (18, 0, 15, 0, 6, 12),
+        (36, 0, 30, 0, 12, 24),
+        (12, 0, 3, 0, 12, 0),  # a pack is more than there is room for
+        (24, 5, 20, 20, 5, 0),  # room for 15, below the MOQ
+        (24, 0, np.inf, 24, 6, 24),
+        (6, 40, 30, 0, 6, 0),
+        (0, 0, 30, 24, 6, 0),
+        (2.1, 0, 2.1, 0, 0.7, 2.1),
+    ],
+)
+def test_orders_are_cut_to_the_maximum_stock_in_full_packs(
+    *, order: float, position: float, max_stock: float, moq: float, pack: float, capped: float
+) -> None:
+    arguments = (one(value) for value in (order, position, max_stock, moq, pack))
+
+    assert cap_at_max_stock(*arguments)[0] == pytest.approx(capped, abs=1e-12)
+
+
+@steady
+@given(level=units, position=thousandths, max_stock=units, moq=units, pack=packs)
+def test_an_order_is_never_cut_further_than_the_maximum_stock_asks(
+    level: float, position: float, max_stock: float, moq: float, pack: float
+) -> None:
+    uncut = order_quantities(one(level), one(position), one(moq), one(pack)).order_units[0]
+    order = cap_at_max_stock(one(uncut), one(position), one(max_stock), one(moq), one(pack))[0]
+
+    assert order <= uncut
+    assert order % pack == 0
+    assert order == 0 or moq <= order <= max_stock - position + 0.0005
+    one_more = max(order + pack, np.ceil(moq / pack) * pack)
+    assert order == uncut or position + one_more > max_stock
