@@ -279,6 +279,7 @@ def test_a_version_keeps_the_versions_of_its_data_its_settings_and_its_scores(
     assert entry["settings"]["training_rows"] == 1_000
     assert entry["settings"]["country"] == "US"
     assert entry["scores"]["model"]["wrmsse"] == trained.metadata["model_wrmsse"]
+    assert entry["boosting_rounds"] == trained.metadata["boosting_rounds"] > 0
     assert (entry["recipe"], entry["run_id"]) == (trained.metadata["recipe"], trained.result.run_id)
     assert datetime.fromisoformat(entry["registered_at"]).tzinfo == UTC
 

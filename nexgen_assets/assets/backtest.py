@@ -36,7 +36,7 @@ class BacktestConfig(dg.Config):
     )
     parameters: dict[str, float] = Field(
         default_factory=dict,
-        description="Parameters instead of the code's own, `rounds` among them, such as {max_depth: 6}",
+        description="Parameters instead of the code's own, `rounds` (the most) among them, such as {max_depth: 6}",
     )
 
 

@@ -39,8 +39,8 @@ class TrainingConfig(dg.Config):
     as_of: str | None = Field(None, description="Last day of sales that the model may see; the newest if not told")
     parameters: dict[str, float] | None = Field(
         None,
-        description="Parameters instead of the code's own, `rounds` among them, such as {max_depth: 6}. If not told, "
-        "those that the champion was told; {} for the code's own",
+        description="Parameters instead of the code's own, `rounds` (the most) among them, such as {max_depth: 6}. "
+        "If not told, those that the champion was told; {} for the code's own",
     )
 
 
@@ -90,6 +90,7 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             metadata={
                 "plots": plots_metadata(plots),
                 "training_rows": model.rows,
+                "boosting_rounds": model.mean_model.rounds,
                 "recipe": recipe.name,
                 **scores,
             },
@@ -219,6 +220,7 @@ def _facts(model: "TrainedModel", inputs: ModelInputs) -> dict[str, Any]:
     names = ("country", "training_rows", "timezone", "active_days", "lookback_days")
     return {
         "recipe": model.recipe.name,
+        "boosting_rounds": model.mean_model.rounds,
         "code_version": model.recipe.code_version,
         "data_versions": inputs.versions,
         "settings": {name: getattr(inputs.settings, name) for name in names},

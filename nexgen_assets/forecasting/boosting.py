@@ -32,7 +32,6 @@ PARAMETERS: dict[str, Any] = {
     # Poisson with the level as exposure: its equations balance the demand of every group of rows that the trees tell
     # apart, so that no volume segment is biased; chosen among Tweedie's powers by bias and error of the horizon total
     "objective": "count:poisson",
-    "base_score": 1.0,  # the level itself
     "max_depth": 8,
     "eta": 0.1,
     "min_child_weight": 20,
@@ -42,6 +41,7 @@ PARAMETERS: dict[str, Any] = {
     "max_bin": 128,
     "seed": 7,
 }
+BASE_SCORE = 1.0  # of the level: no parameter, as its logarithm of 0 is counted on
 MOST_ROUNDS = 500
 ROUNDS_AT_ONCE = 20
 PATIENCE = 0.2  # the share of rounds, the last ones, that may bring nothing: the loss of averaged boosters is smooth
@@ -102,7 +102,7 @@ class _Growing:
             weight=weight / weight.mean(),
             max_bin=recipe.parameters["max_bin"],
         )
-        return cls(xgboost.Booster({**recipe.parameters, "nthread": threads}, [data]), data)
+        return cls(xgboost.Booster({**recipe.parameters, "base_score": BASE_SCORE, "nthread": threads}, [data]), data)
 
     def margins(self, matrix: Real32, first: int, last: int) -> Real32:
         """What the rounds from `first` to before `last` add to the logarithm of the forecast."""
@@ -117,7 +117,7 @@ def _grow(growing: Sequence[_Growing], first: int, last: int) -> None:
 
 def _grow_until_best(growing: Sequence[_Growing], watched: "Watched", most_rounds: int) -> int:
     """Grow until the watched days are told no better; the number of rounds after which they were told best."""
-    margins = np.zeros((len(growing), len(watched.demand)), np.float32)  # the base score of 1 adds nothing
+    margins = np.zeros((len(growing), len(watched.demand)), np.float32)  # the base score's adds nothing
     grown, best, least = 0, 0, np.inf
     while grown < most_rounds and grown - best < max(ROUNDS_AT_ONCE, PATIENCE * grown):
         first, grown = grown, min(grown + ROUNDS_AT_ONCE, most_rounds)
