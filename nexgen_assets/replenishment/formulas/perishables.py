@@ -1,0 +1,54 @@
+"""Perishable goods: what a batch is expected to waste over its shelf life, and the batch that is worth it.
+
+What belongs here: formulas for one fresh batch. What does not: stock of mixed ages, which needs a simulation.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nexgen_assets.replenishment.formulas.arguments import Number, require_finite, require_inside, require_not_negative
+from nexgen_assets.replenishment.formulas.distributions import Demand
+from nexgen_assets.replenishment.formulas.newsvendor import NewsvendorProfit, newsvendor_profit
+
+
+@dataclass(frozen=True)
+class BatchWaste:
+    """`expected_waste` and `expected_sales` of a batch in units, and the probability that anything is wasted."""
+
+    expected_waste: Number
+    expected_sales: Number
+    probability_of_waste: Number
+
+
+def batch_waste(shelf_life_demand: Demand, batch: Number) -> BatchWaste:
+    """What becomes of a fresh `batch` (units) that is sold over its shelf life, with no other stock.
+
+    Waste E[(Q - D_m)+], sales Q - waste, P(D_m < Q), with D_m the demand of the m days of the shelf life: the
+    complementary loss function (Snyder & Shen 2e, appendix C). `shelf_life_demand` is `demand.over(days)`.
+    """
+    require_not_negative(batch=batch)
+    require_finite(batch=batch)
+    waste = shelf_life_demand.expected_leftover(batch)
+    return BatchWaste(waste, batch - waste, shelf_life_demand.probability_below(batch))
+
+
+def newsvendor_perishable(
+    shelf_life_demand: Demand, *, price: Number, purchase_cost: Number, disposal_cost: Number = 0.0
+) -> NewsvendorProfit:
+    """The most profitable fresh batch when what is left at the end of the shelf life is thrown away.
+
+    Critical ratio (price - cost) / (price + disposal cost); all in money per unit (Snyder & Shen 2e, section 4.3).
+    """
+    require_not_negative(disposal_cost=disposal_cost)
+    return newsvendor_profit(
+        shelf_life_demand, revenue=price, purchase_cost=purchase_cost, salvage_value=-np.asarray(disposal_cost)
+    )
+
+
+def largest_batch_for_waste(shelf_life_demand: Demand, waste_probability: float) -> float:
+    """The largest whole batch (units) that is wasted in part with at most this probability: a cap for orders."""
+    require_inside(0, 1, waste_probability=waste_probability)
+    level = float(np.floor(shelf_life_demand.quantile(waste_probability)))
+    # the quantile is the first level that demand stays at or below often enough: one unit more is wasted too often
+    return max(level, 0.0)
