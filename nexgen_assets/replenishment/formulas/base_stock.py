@@ -87,9 +87,9 @@ def safety_stock_normal(
     require_not_negative(lead_time_mean=lead_time_mean, lead_time_sd=lead_time_sd, review_period=review_period)
     require_finite(demand_mean=demand_mean, demand_sd=demand_sd, lead_time_mean=lead_time_mean)
     require_finite(lead_time_sd=lead_time_sd, review_period=review_period)
-    interval = np.asarray(lead_time_mean) + review_period
-    mean = np.asarray(demand_mean) * interval
-    sd = np.hypot(np.sqrt(interval) * demand_sd, np.asarray(demand_mean) * lead_time_sd)
+    interval = np.asarray(lead_time_mean, np.float64) + review_period
+    mean = demand_mean * interval
+    sd = np.hypot(np.sqrt(interval) * demand_sd, np.asarray(demand_mean, np.float64) * lead_time_sd)
     factor = np.where(sd > 0, special.ndtri(cycle_service_level), 0.0)[()]
     return SafetyStock(mean, sd, factor, factor * sd, mean + factor * sd)
 

@@ -78,7 +78,7 @@ def eoq(
     require_positive(holding_cost=holding_cost)
     require_finite(fixed_cost=fixed_cost, holding_cost=holding_cost, demand_rate=demand_rate)
     if order_quantity is None:
-        best = np.sqrt(2 * np.asarray(fixed_cost) * demand_rate / holding_cost)
+        best = np.sqrt(2 * np.asarray(fixed_cost, np.float64) * demand_rate / holding_cost)
         return LotSize(best, best * holding_cost)
     require_positive(order_quantity=order_quantity)
     return LotSize(order_quantity, fixed_cost * demand_rate / order_quantity + holding_cost * order_quantity / 2)
@@ -104,7 +104,7 @@ def eoq_with_backorders(
         raise ValueError("give both order_quantity and stockout_fraction, or neither of them")
     if order_quantity is None or stockout_fraction is None:
         fraction = holding_cost / (np.asarray(holding_cost) + stockout_cost)
-        best = np.sqrt(2 * np.asarray(fixed_cost) * demand_rate / (fraction * stockout_cost))
+        best = np.sqrt(2 * np.asarray(fixed_cost, np.float64) * demand_rate / (fraction * stockout_cost))
         return BackorderedLotSize(best, best * stockout_cost * fraction, fraction)
     require_positive(order_quantity=order_quantity)
     require_within(0, 1, stockout_fraction=stockout_fraction)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nexgen_assets.replenishment.formulas.arguments import Number, require_finite, require_inside, require_not_negative
-from nexgen_assets.replenishment.formulas.distributions import Demand
+from nexgen_assets.replenishment.formulas.distributions import SAME_PROBABILITY, Demand
 from nexgen_assets.replenishment.formulas.newsvendor import NewsvendorProfit, newsvendor_profit
 
 
@@ -49,6 +49,7 @@ def newsvendor_perishable(
 def largest_batch_for_waste(shelf_life_demand: Demand, waste_probability: float) -> float:
     """The largest whole batch (units) that is wasted in part with at most this probability: a cap for orders."""
     require_inside(0, 1, waste_probability=waste_probability)
-    level = float(np.floor(shelf_life_demand.quantile(waste_probability)))
-    # the quantile is the first level that demand stays at or below often enough: one unit more is wasted too often
-    return max(level, 0.0)
+    level = max(float(np.floor(shelf_life_demand.quantile(waste_probability))), 0.0)
+    # at a step of the cdf exactly, one unit more is still wasted no more often than allowed
+    more = float(shelf_life_demand.probability_below(level + 1))
+    return level + 1 if more <= waste_probability + SAME_PROBABILITY else level
