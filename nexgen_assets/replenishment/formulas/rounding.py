@@ -76,6 +76,25 @@ def round_down_to_pack(units: Number, pack_size: Number) -> Floats:
     return np.floor(_packs(units, pack_size)) * pack_size
 
 
+def cap_order(order_units: Number, max_order_quantity: Number, min_order_quantity: Number, pack_size: Number) -> Floats:
+    """The order, cut down in full packs until it is at most the maximum. What is then below the MOQ is no order."""
+    is_too_much = np.asarray(order_units) > np.asarray(max_order_quantity) + NO_NEED_UNITS
+    full_packs = round_down_to_pack(np.where(is_too_much, max_order_quantity, 0.0), pack_size)
+    capped = np.where(is_too_much, full_packs, order_units)
+    return np.where(capped < min_order_quantity, 0.0, capped)[()]
+
+
+def cap_at_max_stock(
+    order_units: Number, inventory_position: Number, max_stock: Number, min_order_quantity: Number, pack_size: Number
+) -> Floats:
+    """The order, cut down in full packs until the position does not exceed `max_stock` with it.
+
+    What is then below the MOQ cannot be ordered: 0. A `max_stock` of infinity caps nothing.
+    """
+    room = np.maximum(np.asarray(max_stock, np.float64) - inventory_position, 0.0)
+    return cap_order(order_units, room, min_order_quantity, pack_size)
+
+
 def round_order(
     net_need: Number,
     *,
@@ -101,11 +120,8 @@ def round_order(
     is_nearest = (rounding == "nearest") & (nearest >= min_order_quantity)
     pack_units = np.where(is_nearest, nearest, up) - raised
     wanted = raised + pack_units
-    most = round_down_to_pack(max_order_quantity, pack_size)
-    is_capped = wanted > most
-    is_blocked = is_capped & ((most < min_order_quantity) | (most <= 0))
-    order = np.where(is_blocked, 0.0, np.where(is_capped, most, wanted))[()]
-    return RoundedOrder(need, moq_units, pack_units, order - wanted, order, is_blocked)
+    order = cap_order(wanted, max_order_quantity, min_order_quantity, pack_size)
+    return RoundedOrder(need, moq_units, pack_units, order - wanted, order, (wanted > 0) & (order == 0))
 
 
 def round_order_to_level(
