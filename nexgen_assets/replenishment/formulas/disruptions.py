@@ -31,7 +31,7 @@ def newsvendor_with_disruptions(
     recovery_prob: float,
     base_stock_level: float | None = None,
 ) -> DisruptionStock:
-    """Base stock for certain `demand` (units per period) from a supplier that fails (Snyder & Shen 2e, section 9.3).
+    """Base stock for certain `demand` (units per period) from a supplier that fails (Snyder & Shen 2e, 9.14, 9.18).
 
     A working supplier fails with `disruption_prob` a, a failed one recovers with `recovery_prob` b per period. The
     share of periods that are at least n + 1 periods after the last delivery is 1 - F(n) = a / (a + b) (1 - b)^n, and

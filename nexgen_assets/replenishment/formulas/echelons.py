@@ -85,7 +85,7 @@ def pooled_safety_stock(
 def serial_base_stock(
     demand: Demand, stages: Sequence[Stage], *, stockout_cost: float, steps_per_sd: int = STEPS_PER_SD
 ) -> SerialBaseStock:
-    """Best echelon base-stock levels of a chain (Clark & Scarf 1960; Chen & Zheng 1994; Snyder & Shen 2e, 6.2).
+    """Best echelon base-stock levels of a chain (Clark & Scarf 1960; Chen & Zheng 1994; Snyder & Shen 2e, ch. 6).
 
     `stages` from the one that serves customers upstream; `demand` of one period in units; `stockout_cost` p in money
     per unit waiting and period. With C_0(x) = (p + sum h_i) x^-, for each stage j:

@@ -2,8 +2,9 @@
 
 What belongs here: E[(X - x)+] and E[(x - X)+] of one random demand X. What does not: choosing x.
 
-Levels and losses are in units of demand. Source of all: Snyder & Shen, Fundamentals of Supply Chain Theory, 2e (2019),
-appendix C. Scalars give scalars, arrays broadcast.
+Levels and losses are in units of demand. Scalars give scalars, arrays broadcast. Source: Snyder & Shen, Fundamentals of
+Supply Chain Theory, 2e (2019), appendix C; gamma and negative binomial: Zipkin, Foundations of Inventory Management
+(2000), section C.2.3.
 """
 
 from collections.abc import Mapping
@@ -47,8 +48,8 @@ class SecondOrderLoss(Loss):
 def standard_normal_loss(z: Number) -> SecondOrderLoss:
     """Loss of the standard normal: G(z) = phi(z) - z (1 - Phi(z)), second order ((z^2 + 1)(1 - Phi(z)) - z phi(z)) / 2.
 
-    `z` in standard deviations, finite. Also Silver, Pyke & Thomas 4e (2017), appendix II. Relative accuracy is kept
-    in the far tail, where the terms of the formula nearly cancel.
+    `z` in standard deviations, finite (C.22 to C.28; Silver, Pyke & Thomas 4e (2017), appendix II). Relative accuracy
+    is kept in the far tail, where the terms of the formula nearly cancel.
     """
     require_finite(z=z)
     z = np.asarray(z, np.float64)
@@ -77,7 +78,7 @@ def standard_normal_loss_inverse(loss: float) -> float:
 
 
 def normal_loss(x: Number, mean: Number, sd: Number) -> SecondOrderLoss:
-    """Loss of N(mean, sd^2): sd G(z), second order sd^2 H(z), with z = (x - mean) / sd; sd 0 is certain demand."""
+    """Loss of N(mean, sd^2): sd G(z), second order sd^2 H(z), z = (x - mean) / sd (C.31 to C.34); sd 0 is certain."""
     require_finite(x=x, mean=mean, sd=sd)
     require_not_negative(sd=sd)
     gap = np.asarray(x, np.float64) - mean
@@ -154,7 +155,7 @@ def gamma_loss(x: Number, shape: Number, scale: Number) -> Loss:
 def lognormal_loss(x: Number, mu_log: Number, sigma_log: Number) -> Loss:
     """Loss of lognormal demand: n(x) = E[X] Phi((mu + sigma^2 - ln x) / sigma) - x Phi((mu - ln x) / sigma) for x > 0.
 
-    `mu_log` and `sigma_log` >= 0 are mean and standard deviation of ln X; E[X] = exp(mu + sigma^2 / 2).
+    (4.102). `mu_log` and `sigma_log` >= 0 are mean and standard deviation of ln X; E[X] = exp(mu + sigma^2 / 2).
     """
     require_finite(x=x, mu_log=mu_log, sigma_log=sigma_log)
     require_not_negative(sigma_log=sigma_log)
@@ -170,7 +171,7 @@ def lognormal_loss(x: Number, mu_log: Number, sigma_log: Number) -> Loss:
 
 
 def discrete_loss(x: Number, pmf: Mapping[float, float]) -> Loss:
-    """Loss of demand that takes the values (units) with the probabilities of `pmf`: sums of p (value - x)+."""
+    """Loss of demand that takes the values (units) with these probabilities: sums of p (value - x)+ (C.36, C.37)."""
     require_finite(x=x)
     values, probabilities = probabilities_of(pmf)
     gaps = values - np.asarray(x, np.float64)[..., None]

@@ -96,7 +96,7 @@ def eoq_with_backorders(
     """EOQ where demand may wait: Q* = sqrt(2 K d (h + p) / (h p)), x* = h / (h + p), or the cost of the given Q and x.
 
     `stockout_cost` p > 0 in money per waiting unit and period; the rest as in `eoq`. Cost of Q and x:
-    K d / Q + h Q (1 - x)^2 / 2 + p Q x^2 / 2 (3.25 to 3.28). Give both Q and x or neither.
+    K d / Q + h Q (1 - x)^2 / 2 + p Q x^2 / 2 (3.27 to 3.29). Give both Q and x or neither.
     """
     require_not_negative(fixed_cost=fixed_cost, demand_rate=demand_rate)
     require_positive(holding_cost=holding_cost, stockout_cost=stockout_cost)
@@ -125,7 +125,7 @@ def eoq_with_all_units_discount(
 
     `breakpoints` (units) start with 0 and rise, `unit_costs` (money per unit) fall; a unit costs its price times
     `holding_cost_rate` per period to hold. Candidates are the EOQ of each price where it gets that price, and the
-    breakpoints (section 3.4.1). Cost: c_j d + K d / Q + i c_j Q / 2.
+    breakpoints. Cost: c_j d + K d / Q + i c_j Q / 2 (3.18, 3.19).
     """
     prices = _prices(fixed_cost, holding_cost_rate, demand_rate, breakpoints, unit_costs)
     candidates = [
@@ -149,7 +149,7 @@ def eoq_with_incremental_discount(
 
     Arguments as in `eoq_with_all_units_discount`. Within region j the dearer units before it act as a fixed cost
     e_j = sum_{i<j} c_i (b_{i+1} - b_i) - c_j b_j, so that the best quantity is sqrt(2 (K + e_j) d / (i c_j)) and the
-    cost c_j d + i e_j / 2 + (K + e_j) d / Q + i c_j Q / 2 (section 3.4.2). The best is never a breakpoint.
+    cost c_j d + i e_j / 2 + (K + e_j) d / Q + i c_j Q / 2 (3.20 to 3.22). The best is never a breakpoint.
     """
     prices = _prices(fixed_cost, holding_cost_rate, demand_rate, breakpoints, unit_costs)
     candidates, dearer = [], 0.0
@@ -201,7 +201,7 @@ def wagner_whitin(
     holding_cost: float | Sequence[float],
     purchase_cost: float | Sequence[float] = 0.0,
 ) -> LotSizes:
-    """The cheapest plan for known `demand` (units, one per period): Wagner & Whitin 1958, section 3.7.
+    """The cheapest plan for known `demand` (units, one per period): Wagner & Whitin 1958 (3.39).
 
     An order arrives in its own period and covers whole periods: theta_t = min_s K_t + cost of holding t..s-1 + theta_s.
     `fixed_cost` in money per order, `holding_cost` in money per unit left at the end of a period, `purchase_cost` in

@@ -3,7 +3,7 @@
 What belongs here: expected cost and profit of a level, and the level that is best. What does not: orders that are
 fixed costs (`lot_sizes.py`, `r_q.py`, `s_s.py`), service targets (`base_stock.py`).
 
-Source: Snyder & Shen, Fundamentals of Supply Chain Theory, 2e (2019), sections 4.3 and 4.4.
+Source: Snyder & Shen, Fundamentals of Supply Chain Theory, 2e (2019), section 4.3.
 """
 
 from dataclasses import dataclass
@@ -45,10 +45,10 @@ def newsvendor(
     lead_time: float = 0,
     base_stock_level: Number | None = None,
 ) -> Newsvendor:
-    """The level S* = F^-1(p / (p + h)) and its cost, or the cost of the given `base_stock_level` (4.30, 4.37).
+    """The level S* = F^-1(p / (p + h)) and its cost, or the cost of the given `base_stock_level` (4.27, 4.30).
 
     `holding_cost` h per unit left and `stockout_cost` p per unit short, per period. With a `lead_time` of L periods
-    and a review every period the level covers the demand of L + 1 periods (4.33). A level that may not be finite
+    and a review every period the level covers the demand of L + 1 periods. A level that may not be finite
     (h = 0 and unbounded demand) raises ValueError.
     """
     ratio = critical_ratio(underage_cost=stockout_cost, overage_cost=holding_cost)
@@ -75,7 +75,7 @@ def newsvendor_profit(
     stockout_cost: Number = 0.0,
     order_quantity: Number | None = None,
 ) -> NewsvendorProfit:
-    """The most profitable order for one selling season, or the profit of the given `order_quantity` (4.2, 4.3).
+    """The most profitable order for one selling season, or the profit of the given `order_quantity` (example 4.2).
 
     All in money per unit. c_u = revenue - purchase cost + stockout cost (goodwill), c_o = purchase cost - salvage value
     + holding cost; a negative salvage value is a cost of disposal. profit = revenue E[min(Q, X)] - purchase cost Q

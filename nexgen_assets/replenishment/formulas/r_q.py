@@ -113,7 +113,7 @@ def r_q_cost(reorder_point: float, order_quantity: float, given: ContinuousRevie
 
 
 def r_q_optimal(given: ContinuousReview) -> ReorderPolicy:
-    """The cheapest policy for normal demand: r and Q with g(r) = g(r + Q) = cost (Zheng 1992; section 5.3)."""
+    """The cheapest policy for normal demand: r and Q with g(r) = g(r + Q) = cost (5.9; Zheng 1992)."""
 
     def excess(q: float) -> float:
         policy = _best_for(given, q)
@@ -126,7 +126,7 @@ def r_q_optimal(given: ContinuousReview) -> ReorderPolicy:
 
 
 def r_q_eoq_with_backorders(given: ContinuousReview) -> ReorderPolicy:
-    """Normal demand: Q is the EOQ with backorders, r the best for it; exact cost (section 5.4.3; Zheng 1992)."""
+    """Normal demand: Q is the EOQ with backorders, r the best for it; exact cost (3.27, 5.9; Zheng 1992)."""
     lot = eoq_with_backorders(
         fixed_cost=given.fixed_cost,
         holding_cost=given.holding_cost,
@@ -137,13 +137,13 @@ def r_q_eoq_with_backorders(given: ContinuousReview) -> ReorderPolicy:
 
 
 def r_q_eoq_plus_safety_stock(given: ContinuousReview) -> ReorderPolicy:
-    """Normal demand: Q is the EOQ, r the newsvendor's level for the demand of a lead time; exact cost (5.4.2)."""
+    """Normal demand: Q is the EOQ, r the newsvendor's level for the demand of a lead time; exact cost (5.21)."""
     r, q = given.newsvendor_level, given.eoq
     return ReorderPolicy(r, q, r_q_cost(r, q, given))
 
 
 def r_q_expected_inventory_level(given: ContinuousReview) -> ReorderPolicy:
-    """The expected-inventory-level approximation for normal demand (Whitin 1953; Hadley & Whitin 1963; section 5.4.1).
+    """The expected-inventory-level approximation for normal demand (Hadley & Whitin 1963; 5.16 to 5.18).
 
     Here the stockout cost p is money per unit that is short, however long it waits. r and Q are improved in turn until
     they stay: P(X > r) = Q h / (p d) and Q = sqrt(2 d (K + p n(r)) / h). `cost` is the model's own,
@@ -168,7 +168,7 @@ def r_q_expected_inventory_level(given: ContinuousReview) -> ReorderPolicy:
 
 
 def r_q_loss_function(given: ContinuousReview) -> ReorderPolicy:
-    """The loss-function approximation for normal demand (Hadley & Whitin 1963; section 5.4.4); exact cost.
+    """The loss-function approximation for normal demand (Hadley & Whitin 1963; 5.28, 5.29); exact cost.
 
     r and Q are improved in turn until they stay: n(r) = h Q / (h + p) and Q = sqrt(2 (K d + (h + p) n2(r)) / h), with
     n and n2 the first and second-order loss of the demand of a lead time.
@@ -190,7 +190,7 @@ def r_q_loss_function(given: ContinuousReview) -> ReorderPolicy:
 
 
 def r_q_cost_poisson(reorder_point: float, order_quantity: float, given: ContinuousReview) -> float:
-    """Exact cost with Poisson demand: (K d + sum of g(y) for y = r + 1 .. r + Q) / Q, in money per unit of time (5.35).
+    """Exact cost with Poisson demand: (K d + sum of g(y) for y = r + 1 .. r + Q) / Q, in money per unit of time (5.48).
 
     `reorder_point` and `order_quantity` >= 1 are whole.
     """
@@ -202,7 +202,7 @@ def r_q_cost_poisson(reorder_point: float, order_quantity: float, given: Continu
 
 
 def r_q_optimal_poisson(given: ContinuousReview) -> ReorderPolicy:
-    """The cheapest whole r and Q for Poisson demand: the algorithm of Federgruen & Zheng (1992), section 5.6.
+    """The cheapest whole r and Q for Poisson demand: the algorithm of Federgruen & Zheng (1992), example 5.8.
 
     The levels r + 1 .. r + Q of the best policy are the Q cheapest by g, which falls and then rises: starting with the
     best single level, the cheaper of the two neighbours is added as long as it is not dearer than the average so far.

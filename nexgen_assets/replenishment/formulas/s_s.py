@@ -5,7 +5,7 @@ not: policies without a fixed cost per order (`base_stock.py`).
 
 Unmet demand waits. Costs: `holding_cost` h and `stockout_cost` p in money per unit and period, `fixed_cost` K in money
 per order. An order of this period's review arrives L periods later, so that cost rests on the demand of L + 1 periods.
-Source: Snyder & Shen, Fundamentals of Supply Chain Theory, 2e (2019), section 4.4.
+Source: Snyder & Shen, Fundamentals of Supply Chain Theory, 2e (2019), chapter 4.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def s_s_cost(
     fixed_cost: float,
     lead_time: float = 0,
 ) -> float:
-    """Exact cost in money per period: (K + sum_{j < S - s} m(j) g(S - j)) / sum_{j < S - s} m(j) (4.71).
+    """Exact cost in money per period: (K + sum_{j < S - s} m(j) g(S - j)) / sum_{j < S - s} m(j) (4.71 to 4.75).
 
     m(j) is how often the position is j below S between two orders, g the newsvendor's cost of L + 1 periods. `demand`
     is that of one period, in whole units; `reorder_point` < `order_up_to_level`, both whole.
@@ -67,7 +67,7 @@ def s_s_cost(
 def s_s_optimal(
     demand: Demand, *, holding_cost: float, stockout_cost: float, fixed_cost: float, lead_time: float = 0
 ) -> MinMaxPolicy:
-    """The cheapest whole s and S: the algorithm of Zheng & Federgruen (1991), section 4.4.4.
+    """The cheapest whole s and S: the algorithm of Zheng & Federgruen (1991), algorithm 4.2.
 
     Arguments as in `s_s_cost`. From the newsvendor's level S0 up, an S is better if its cost with the s so far is
     lower; s then rises while the cost is at most g(s + 1). No S beyond the one with g(S) > cost so far can be better.
@@ -98,7 +98,7 @@ def s_s_power_approximation(
     demand_sd: float,
     lead_time: float = 0,
 ) -> MinMaxLevels:
-    """Levels of the revised power approximation of Ehrhardt & Mosier (1984); 4.88 to 4.90 for L = 0.
+    """Levels of the revised power approximation of Ehrhardt & Mosier (1984); 4.77 to 4.80 for L = 0.
 
     With m, v the moments of one period, M = (L + 1) m and V^2 = (L + 1) v^2:
     Q = 1.30 m^0.494 (K / h)^0.506 (1 + V^2 / m^2)^0.116, z = sqrt(Q h / (V p)),
