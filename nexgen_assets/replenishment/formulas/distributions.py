@@ -140,7 +140,8 @@ class Normal(_Shared):
         return Normal(self.mean * periods, self.sd * np.sqrt(periods))
 
     def _z(self, x: Number) -> Number:
-        return (x - self.mean) / np.where(np.asarray(self.sd) == 0, 1.0, self.sd)
+        with np.errstate(over="ignore"):
+            return (x - self.mean) / np.where(np.asarray(self.sd) == 0, 1.0, self.sd)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from nexgen_assets.replenishment.formulas.arguments import (
 PROBABILITY_SUM_TOLERANCE = 1e-6
 POISSON_LIMIT = 1e-9
 SOLVER_TOLERANCE = 1e-13
+NO_TAIL = 40.0  # standard deviations: the density is 0 in doubles
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,7 @@ def standard_normal_loss(z: Number) -> SecondOrderLoss:
     `z` in standard deviations, finite (C.22 to C.28; Silver, Pyke & Thomas 4e (2017), appendix II). Relative accuracy
     is kept in the far tail, where the terms of the formula nearly cancel.
     """
-    require_finite(z=z)
-    z = np.asarray(z, np.float64)
-    a = np.abs(z)
-    density = np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi)
-    mills = np.sqrt(np.pi / 2) * special.erfcx(a / np.sqrt(2))  # (1 - Phi(a)) / phi(a)
-    tail = density * (1 - a * mills)
-    second_tail = density * ((a**2 + 1) * mills - a) / 2
-    return SecondOrderLoss(
-        loss=tail + np.maximum(-z, 0.0),
-        complementary=tail + np.maximum(z, 0.0),
-        second_order_loss=np.where(z >= 0, second_tail, (z**2 + 1) / 2 - second_tail)[()],
-    )
+    return normal_loss(z, 0.0, 1.0)
 
 
 def standard_normal_loss_inverse(loss: float) -> float:
@@ -81,13 +71,19 @@ def normal_loss(x: Number, mean: Number, sd: Number) -> SecondOrderLoss:
     """Loss of N(mean, sd^2): sd G(z), second order sd^2 H(z), z = (x - mean) / sd (C.31 to C.34); sd 0 is certain."""
     require_finite(x=x, mean=mean, sd=sd)
     require_not_negative(sd=sd)
-    gap = np.asarray(x, np.float64) - mean
-    is_certain = np.asarray(sd) == 0
-    unit = standard_normal_loss(np.where(is_certain, 0.0, gap / np.where(is_certain, 1.0, sd)))
+    gap, sd = np.asarray(x, np.float64) - mean, np.asarray(sd, np.float64)
+    with np.errstate(over="ignore"):
+        distance = np.minimum(np.abs(gap) / np.where(sd == 0, 1.0, sd), NO_TAIL)
+        square = (gap**2 + sd**2) / 2
+    density = np.exp(-(distance**2) / 2) / np.sqrt(2 * np.pi)
+    mills = np.sqrt(np.pi / 2) * special.erfcx(distance / np.sqrt(2))  # (1 - Phi) / phi
+    tail = sd * density * (1 - distance * mills)
+    second_tail = sd**2 * density * ((distance**2 + 1) * mills - distance) / 2
     return SecondOrderLoss(
-        loss=np.where(is_certain, np.maximum(-gap, 0.0), sd * unit.loss)[()],
-        complementary=np.where(is_certain, np.maximum(gap, 0.0), sd * unit.complementary)[()],
-        second_order_loss=np.where(is_certain, np.maximum(-gap, 0.0) ** 2 / 2, sd**2 * unit.second_order_loss)[()],
+        # G(-z) = z + G(z), and H(-z) + H(z) = (z^2 + 1) / 2
+        loss=(tail + np.maximum(-gap, 0.0))[()],
+        complementary=(tail + np.maximum(gap, 0.0))[()],
+        second_order_loss=np.where(gap >= 0, second_tail, square - second_tail)[()],
     )
 
 

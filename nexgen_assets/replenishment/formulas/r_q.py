@@ -20,7 +20,7 @@ from nexgen_assets.replenishment.formulas.arguments import (
     require_whole,
 )
 from nexgen_assets.replenishment.formulas.distributions import Normal, Poisson
-from nexgen_assets.replenishment.formulas.loss import normal_loss, standard_normal_loss_inverse
+from nexgen_assets.replenishment.formulas.loss import NO_TAIL, normal_loss, standard_normal_loss_inverse
 from nexgen_assets.replenishment.formulas.lot_sizes import eoq, eoq_with_backorders
 from nexgen_assets.replenishment.formulas.newsvendor import critical_ratio, newsvendor_cost
 
@@ -177,8 +177,8 @@ def r_q_loss_function(given: ContinuousReview) -> ReorderPolicy:
 
     def best_r(q: float) -> float:
         short = given.holding_cost * q / both_costs
-        if demand.sd == 0:
-            return float(demand.mean - short)
+        if short > NO_TAIL * demand.sd:
+            return float(demand.mean - short)  # n(r) = E[X] - r where demand is never below r
         return float(demand.mean + demand.sd * standard_normal_loss_inverse(short / float(demand.sd)))
 
     def best_q(r: float) -> float:
