@@ -11,7 +11,7 @@ counts as one large pack.
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ from nexgen_assets.replenishment.formulas.rounding import round_down_to_pack, ro
 
 SAME_MONEY = 1e-12  # of the budget
 NO_GAIN = 1e-12
+NEGLIGIBLE_GAIN = 1e-4  # of what is gained
 PACKS_AT_ONCE = 16
 
 
@@ -91,7 +92,8 @@ class Allocation:
 
     `quantities` in units by SKU, `spend` and `expected_gain` in money, `purchases` in the order they were chosen.
     `value_of_last_money` is the smallest gain per money among them, `value_of_next_money` the largest among the packs
-    that would come next: money is scarce while it is high. None where there is no such pack.
+    that would come next: money is scarce while it is high. None where there is no such pack. No other purchases for the
+    same budget earn more than `largest_missed_gain` above `expected_gain`; it is 0 where these are the best.
     """
 
     quantities: dict[str, float]
@@ -100,6 +102,7 @@ class Allocation:
     purchases: tuple[Purchase, ...]
     value_of_last_money: float | None
     value_of_next_money: float | None
+    largest_missed_gain: float
 
 
 def allocate_budget(lines: Sequence[BudgetLine], budget: float) -> Allocation:
@@ -112,21 +115,21 @@ def allocate_budget(lines: Sequence[BudgetLine], budget: float) -> Allocation:
     if not budget >= 0:
         raise ValueError(f"budget must not be negative, not {budget}")
     offers = _Offers(lines)
-    return _summary(offers, _bought(offers, (), _limit(budget)))
+    return _summary(offers, _bought(offers, (), _limit(budget)), budget)
 
 
 def exchange_packs(lines: Sequence[BudgetLine], allocation: Allocation, budget: float) -> Allocation:
     """Improves an allocation: gives back the packs that earn least for one that did not fit, and spends what is left.
 
-    Repeats with the exchange of the largest gain until none is left, so the result never earns less than before. The
-    gap that remains is small, yet this is no proof of an optimum.
+    Repeats with the exchange of the largest gain until none is left or less than 0.01 % can be gained, so the result
+    never earns less than before. Almost always it is then the best there is, and `largest_missed_gain` bounds the rest.
     """
     if allocation.spend > _limit(budget):
         raise ValueError(f"the allocation spends {allocation.spend}, more than the budget of {budget}")
     offers, purchases = _Offers(lines), allocation.purchases
     while better := _best_exchange(offers, purchases, _limit(budget)):
         purchases = better
-    return _summary(offers, purchases)
+    return _summary(offers, purchases, budget)
 
 
 class _Offers:
@@ -186,48 +189,69 @@ def _bought(offers: _Offers, owned: Sequence[Purchase], budget: float) -> tuple[
 
 
 def _best_exchange(offers: _Offers, purchases: tuple[Purchase, ...], budget: float) -> tuple[Purchase, ...] | None:
-    """The purchases after the single exchange that gains most, or None if none gains anything."""
-    left = budget - _spend(purchases)
-    least = min((pack.gain_per_money for pack in purchases), default=0.0)
+    """The purchases after the single exchange that gains most, or None if none gains anything worth mentioning."""
+    following = offers.following(purchases)
+    price, missed = _largest_missed_gain(purchases, following, budget)
+    if missed <= NEGLIGIBLE_GAIN * _gain(purchases):
+        return None
+    # a pack that differs from its price by more than all that is missed is where it belongs
+    doubtful = {pack for pack in (*purchases, *following) if abs(pack.gain - price * pack.cost) < missed}
     best, best_gain = None, _gain(purchases) * (1 + NO_GAIN) + NO_GAIN
-    for wanted in offers.following(purchases):
-        # what is given back earned at least `least` per money
-        if wanted.gain <= least * max(wanted.cost - left, 0.0):
-            continue
-        kept = _making_room(purchases, wanted, budget)
-        if kept is None:
-            continue
-        exchanged = _bought(offers, (*kept, wanted), budget)
-        if (gain := _gain(exchanged)) > best_gain:
-            best, best_gain = exchanged, gain
+    for wanted in filter(doubtful.__contains__, following):
+        for kept in _with_room(purchases, wanted, doubtful, budget):
+            exchanged = _bought(offers, (*kept, wanted), budget)
+            if (gain := _gain(exchanged)) > best_gain:
+                best, best_gain = exchanged, gain
     return best
 
 
-def _making_room(purchases: tuple[Purchase, ...], wanted: Purchase, budget: float) -> list[Purchase] | None:
-    """What is left of the purchases when `wanted` fits; None if it never does.
+def _with_room(
+    purchases: tuple[Purchase, ...], wanted: Purchase, doubtful: set[Purchase], budget: float
+) -> Iterator[list[Purchase]]:
+    """Ways to keep most purchases and make room for `wanted`; of each SKU the last packs go first.
 
-    The last pack of the SKU that earns least goes first.
+    One gives back the packs that earn least per money, of whichever SKU; each of the others packs of a single SKU.
+    Only `doubtful` packs are given back.
     """
-    kept = [*purchases]
-    while _spend(kept) + wanted.cost > budget:
-        last_packs = {pack.sku: i for i, pack in enumerate(kept) if pack.sku != wanted.sku}
-        if not last_packs:
-            return None
-        del kept[min(last_packs.values(), key=lambda i: (kept[i].gain_per_money, kept[i].sku))]
-    return kept
+    skus = sorted({pack.sku for pack in purchases if pack in doubtful} - {wanted.sku})
+    for allowed in [set(skus), *({sku} for sku in skus if len(skus) > 1)]:
+        kept = [*purchases]
+        while _spend(kept) + wanted.cost > budget:
+            last_packs = {pack.sku: i for i, pack in enumerate(kept) if pack.sku in allowed}
+            loose = [i for i in last_packs.values() if kept[i] in doubtful]
+            if not loose:
+                break
+            del kept[min(loose, key=lambda i: (kept[i].gain_per_money, kept[i].sku))]
+        else:
+            yield kept
 
 
-def _summary(offers: _Offers, purchases: tuple[Purchase, ...]) -> Allocation:
+def _largest_missed_gain(
+    purchases: Sequence[Purchase], following: Sequence[Purchase], budget: float
+) -> tuple[float, float]:
+    """A price of money, and what no other purchases can gain more than these: the bound of Lagrangian relaxation.
+
+    At the price of the best pack that was not bought, nothing further is worth its money. What is missed is then the
+    worth of the money that is left, and of the money in packs that earn less.
+    """
+    price = max((pack.gain_per_money for pack in following), default=0.0)
+    left = budget - _spend(purchases) if price > 0 else 0.0
+    return price, price * left + math.fsum(max(price * pack.cost - pack.gain, 0.0) for pack in purchases)
+
+
+def _summary(offers: _Offers, purchases: tuple[Purchase, ...], budget: float) -> Allocation:
     units = dict.fromkeys(offers.lines, 0.0)
     for pack in purchases:
         units[pack.sku] += pack.units
+    following = offers.following(purchases)
     return Allocation(
         quantities=units,
         spend=_spend(purchases),
         expected_gain=_gain(purchases),
         purchases=purchases,
         value_of_last_money=min((pack.gain_per_money for pack in purchases), default=None),
-        value_of_next_money=max((pack.gain_per_money for pack in offers.following(purchases)), default=None),
+        value_of_next_money=max((pack.gain_per_money for pack in following), default=None),
+        largest_missed_gain=_largest_missed_gain(purchases, following, budget)[1],
     )
 
 
