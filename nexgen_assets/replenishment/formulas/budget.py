@@ -37,7 +37,7 @@ class BudgetLine:
 
     `demand` over the interval that the order covers and `inventory_position` in units; `unit_cost` is the money that a
     unit takes from the budget, `underage_cost` c_u (margin) what a unit short loses and `overage_cost` c_o what a unit
-    left over costs, in money. `max_order_quantity` in units, None for no limit.
+    left over costs, in money. `max_order_quantity` in units.
     """
 
     sku: str
@@ -48,12 +48,12 @@ class BudgetLine:
     overage_cost: float
     pack_size: float = 1.0
     min_order_quantity: float = 0.0
-    max_order_quantity: float | None = None
+    max_order_quantity: float = np.inf
 
     def __post_init__(self) -> None:
         require_positive(unit_cost=self.unit_cost, pack_size=self.pack_size)
         require_not_negative(underage_cost=self.underage_cost, overage_cost=self.overage_cost)
-        require_not_negative(min_order_quantity=self.min_order_quantity, max_order=self.max_order_quantity or 0)
+        require_not_negative(min_order_quantity=self.min_order_quantity, max_order_quantity=self.max_order_quantity)
         require_finite(inventory_position=self.inventory_position, unit_cost=self.unit_cost)
 
     def expected_gain(self, quantity: Number) -> Number:
@@ -65,8 +65,6 @@ class BudgetLine:
     @property
     def most_units(self) -> float:
         """The maximum order in full packs; 0 where the MOQ does not fit into it."""
-        if self.max_order_quantity is None:
-            return np.inf
         most = float(round_down_to_pack(self.max_order_quantity, self.pack_size))
         return most if most >= self.min_order_quantity else 0.0
 

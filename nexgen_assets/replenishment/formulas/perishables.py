@@ -1,8 +1,10 @@
-"""Perishable goods: what a batch is expected to waste over its shelf life, and the batch that is worth it.
+"""Perishable goods: what is expected to go to waste, and the batch that is worth it.
 
-What belongs here: formulas for one fresh batch. What does not: stock of mixed ages, which needs a simulation.
+What belongs here: formulas for one fresh batch, and what stock of known ages will lose. What does not: the long run of
+a policy for goods of mixed ages, which needs a simulation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,3 +55,21 @@ def largest_batch_for_waste(shelf_life_demand: Demand, waste_probability: float)
     # at a step of the cdf exactly, one unit more is still wasted no more often than allowed
     more = float(shelf_life_demand.probability_below(level + 1))
     return level + 1 if more <= waste_probability + SAME_PROBABILITY else level
+
+
+def estimated_outdating(units_by_remaining_life: Sequence[float], daily_demand: Sequence[float]) -> list[float]:
+    """Units that will go to waste at the end of each day, if demand is as expected and the oldest are sold first.
+
+    `units_by_remaining_life[i]` can still be sold on i + 1 days, today included; `daily_demand` is expected demand of
+    today and the days after it. This is the correction of the EWA policy (Broekmeulen & van Donselaar, Computers &
+    Operations Research 36 (2009) 3013): order as if the sum of it up to the next receipt were not in stock.
+    """
+    require_not_negative(units_by_remaining_life=units_by_remaining_life, daily_demand=daily_demand)
+    require_finite(units_by_remaining_life=units_by_remaining_life, daily_demand=daily_demand)
+    left, wasted = np.asarray(units_by_remaining_life, np.float64), []
+    for demand in daily_demand:
+        older = np.cumsum(left) - left  # sold before the units of this age
+        left = left - np.clip(demand - older, 0.0, left)
+        wasted.append(float(left[:1].sum()))
+        left = left[1:]
+    return wasted

@@ -17,6 +17,7 @@ from nexgen_assets.replenishment.formulas.newsvendor import (
 )
 from nexgen_assets.replenishment.formulas.perishables import (
     batch_waste,
+    estimated_outdating,
     largest_batch_for_waste,
     newsvendor_perishable,
 )
@@ -87,6 +88,25 @@ def test_the_largest_batch_for_a_waste_is_the_largest(mean: float, share: float)
     batch = largest_batch_for_waste(Poisson(mean), share)
     assert batch == 0 or batch_waste(Poisson(mean), batch).probability_of_waste <= share + 1e-12
     assert batch_waste(Poisson(mean), batch + 1).probability_of_waste > share
+
+
+def test_what_is_not_sold_before_its_last_day_goes_to_waste() -> None:
+    # 5 units on their last day, 4 with two days more: 3 sell today, 2 are lost; 4 sell in time
+    assert estimated_outdating([5, 0, 4], [3, 1, 3, 2]) == [2, 0, 0, 0]
+    assert estimated_outdating([5, 0, 4], [0, 0, 0]) == [5, 0, 4]
+    assert estimated_outdating([], [3, 3]) == [0, 0]
+
+
+@steady
+@given(st.lists(st.floats(0, 50), max_size=6), st.lists(st.floats(0, 30), min_size=8, max_size=8))
+def test_outdating_is_that_of_single_units_sold_oldest_first(lives: list[float], demand: list[float]) -> None:
+    stock, expected = [*lives], []
+    for wanted in demand:
+        for age, units in enumerate(stock):
+            sold = min(units, wanted)
+            stock[age], wanted = units - sold, wanted - sold  # noqa: PLW2901
+        expected.append(stock.pop(0) if stock else 0.0)
+    assert estimated_outdating(lives, demand) == pytest.approx(expected, abs=1e-9)
 
 
 def test_disposal_makes_a_perishable_batch_smaller() -> None:
