@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexgen_assets.replenishment.formulas.distributions import Poisson
+from nexgen_assets.replenishment.formulas.base_stock import base_stock_for_cycle_service
+from nexgen_assets.replenishment.formulas.distributions import Discrete, Poisson
 from nexgen_assets.replenishment.formulas.newsvendor import newsvendor_cost
 from nexgen_assets.replenishment.formulas.rounding import (
     round_down_to_pack,
@@ -93,6 +94,19 @@ def test_units_of_measure_do_not_matter(
     one = ordered(level, position, min_order_quantity=moq, pack_size=pack, max_stock=shelf)
     other = ordered(k * level, k * position, min_order_quantity=k * moq, pack_size=k * pack, max_stock=k * shelf)
     assert other == k * one
+
+
+@steady
+@given(st.lists(units, min_size=1, max_size=20), st.floats(0.05, 0.95), units, packs, st.sampled_from([2, 12]))
+def test_demand_stock_and_pack_in_other_units_are_the_same_order(
+    totals: list[int], service: float, position: int, pack: int, k: int
+) -> None:
+    def order_in(unit: int) -> float:
+        demand = Discrete.of_samples([unit * total for total in totals])
+        level = float(base_stock_for_cycle_service(demand, service).order_up_to_level)
+        return ordered(level, unit * position, pack_size=unit * pack)
+
+    assert order_in(k) == k * order_in(1)
 
 
 @steady
