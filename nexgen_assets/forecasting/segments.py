@@ -12,13 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.frame import level_of
+from nexgen_assets.replenishment.formulas.segmentation import abc_class, demand_pattern
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]
 
 ALL, ABC, PATTERN, CATEGORY, LOCATION = "all", "abc", "pattern", "category", "location"
-A_SHARE, B_SHARE = 0.8, 0.95  # of sales value: the classes' upper borders
-FREQUENT_INTERVAL, EVEN_SIZES = 1.32, 0.49
 NO_CATEGORY = "(none)"
 
 
@@ -38,7 +37,7 @@ def segments_of(rows: pa.Table, sales_value: Floats) -> Segments:
     labels: dict[str, Labels] = {
         ALL: np.full(rows.num_rows, ALL),
         ABC: abc_class(sales_value if sales_value.sum() > 0 else level_of(rows).astype(np.float64)),
-        PATTERN: demand_pattern(rows),
+        PATTERN: pattern_of(rows),
         CATEGORY: np.array([name or NO_CATEGORY for name in rows["category"].to_pylist()], dtype=object),
         LOCATION: np.array(rows["location"].to_pylist(), dtype=object),
     }
@@ -46,20 +45,7 @@ def segments_of(rows: pa.Table, sales_value: Floats) -> Segments:
     return Segments(names, np.stack([(labels[kind] == name).astype(np.float64) for kind, name in names]))
 
 
-def abc_class(value: Floats) -> Labels:
-    """A for the series that make the first 80 % of the value, B for the next 15 %, C for the rest.
-
-    (Silver, Pyke & Thomas, Inventory and Production Management in Supply Chains, 4th ed. 2017, ch. 2.) The series
-    that reaches a border still belongs above it.
-    """
-    order = np.argsort(-value, kind="stable")
-    before = np.cumsum(value[order]) - value[order]
-    share = np.empty(len(value))
-    share[order] = before / max(value.sum(), np.finfo(float).tiny)
-    return np.where(value <= 0, "C", np.where(share < A_SHARE, "A", np.where(share < B_SHARE, "B", "C")))
-
-
-def demand_pattern(rows: pa.Table) -> Labels:
+def pattern_of(rows: pa.Table) -> Labels:
     """smooth, erratic, intermittent or lumpy, by the demand of the last 91 days; dormant without any.
 
     From the mean interval between days with demand and the squared coefficient of variation of their sizes
@@ -70,8 +56,8 @@ def demand_pattern(rows: pa.Table) -> Labels:
         share = 1 - zeros
         size = mean / share
         variation = (spread**2 + mean**2) / share / size**2 - 1
-    is_frequent, is_even = 1 / np.maximum(share, 1e-9) <= FREQUENT_INTERVAL, variation <= EVEN_SIZES
-    patterns = np.where(is_frequent, np.where(is_even, "smooth", "erratic"), np.where(is_even, "intermittent", "lumpy"))
+        interval = 1 / np.maximum(share, 1e-9)
+    patterns = demand_pattern(interval, variation)
     return np.where(np.nan_to_num(mean) > 0, patterns, "dormant")
 
 

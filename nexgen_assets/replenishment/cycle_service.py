@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nexgen_assets.replenishment.policy import NO_NEED_UNITS
+from nexgen_assets.replenishment.formulas.rounding import NO_NEED_UNITS
 from nexgen_assets.replenishment.simulation import Scenario
 
 Floats = NDArray[np.float64]

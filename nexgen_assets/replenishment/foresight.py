@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nexgen_assets.replenishment.formulas.rounding import net_requirement, round_up_to_pack
 from nexgen_assets.replenishment.order_rules import PlannedOrders
-from nexgen_assets.replenishment.policy import net_requirement, round_up_to_pack
 from nexgen_assets.replenishment.shelves import Shelves
 from nexgen_assets.replenishment.simulation import Scenario, Simulation, simulate
 

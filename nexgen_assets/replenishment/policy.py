@@ -1,7 +1,8 @@
 """The order-up-to policy (R, S): from interval demand and inventory position to units, one array operation a step.
 
 What belongs here: the policy's parameters and its arithmetic on numpy arrays, one element per product x location.
-What does not: tables, texts, and how interval demand is forecast (any `IntervalDistribution` will do).
+What does not: tables, texts, how interval demand is forecast (any `IntervalDistribution` will do), and the rounding of
+needs to orders (`formulas/rounding.py`).
 
 The level covers the protection interval, review period + lead time, because the next order can only arrive after it
 (Silver, Pyke & Thomas, Inventory and Production Management in Supply Chains, 4e, section 6.10).
@@ -13,13 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nexgen_assets.replenishment.formulas.rounding import net_requirement, round_order
+
 Floats = NDArray[np.float64]
 
 RULES_VERSION = "1.1.0"
 UNIT_DECIMALS = 3
 QUANTILE_DECIMALS = 6
-PACK_DECIMALS = 9
-NO_NEED_UNITS = 0.0005
 
 
 class IntervalDistribution(Protocol):
@@ -106,41 +107,6 @@ def order_quantities(
 
     All arguments in units, one element per row, `pack_size` > 0 (else ValueError). Sums of whole units are exact.
     """
-    if not np.all(pack_size > 0):
-        raise ValueError("pack_size must be greater than 0")
     need = net_requirement(order_up_to_level, inventory_position)
-    moq_units = apply_moq(need, min_order_quantity) - need
-    pack_units = np.maximum(round_up_to_pack(need + moq_units, pack_size) - (need + moq_units), 0.0)
-    return OrderQuantities(need, moq_units, pack_units, need + moq_units + pack_units)
-
-
-def net_requirement(order_up_to_level: Floats, inventory_position: Floats) -> Floats:
-    """max(0, S - inventory position)."""
-    need = order_up_to_level - inventory_position
-    # units are known to thousandths: less is the noise of a sum, and must not trigger a full pack
-    return np.where(need < NO_NEED_UNITS, 0.0, need)
-
-
-def apply_moq(units: Floats, min_order_quantity: Floats) -> Floats:
-    """Orders below the MOQ are raised to it; 0 stays 0."""
-    return np.where(units > 0, np.maximum(units, min_order_quantity), 0.0)
-
-
-def round_up_to_pack(units: Floats, pack_size: Floats) -> Floats:
-    """The next multiple of the pack size; 0 stays 0."""
-    # 2.1 / 0.7 is a little more than 3 in doubles, and still 3 packs
-    return np.ceil(np.round(units / pack_size, PACK_DECIMALS)) * pack_size
-
-
-def cap_at_max_stock(
-    order_units: Floats, inventory_position: Floats, max_stock: Floats, min_order_quantity: Floats, pack_size: Floats
-) -> Floats:
-    """The order, cut down in full packs until the position does not exceed `max_stock` with it.
-
-    What is then below the MOQ cannot be ordered: 0. A `max_stock` of infinity caps nothing.
-    """
-    room = np.maximum(max_stock - inventory_position, 0.0)
-    is_too_much = order_units > room + NO_NEED_UNITS
-    full_packs = np.floor(np.round(np.where(is_too_much, room, 0.0) / pack_size, PACK_DECIMALS)) * pack_size
-    capped = np.where(is_too_much, full_packs, order_units)
-    return np.where(capped < min_order_quantity, 0.0, capped)
+    order = round_order(need, min_order_quantity=min_order_quantity, pack_size=pack_size)
+    return OrderQuantities(need, order.moq_units, order.pack_units, order.order_units)

@@ -16,8 +16,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nexgen_assets.replenishment.formulas.rounding import (
+    apply_moq,
+    cap_at_max_stock,
+    net_requirement,
+    round_up_to_pack,
+)
 from nexgen_assets.replenishment.kpis import Totals, totals_of_days
-from nexgen_assets.replenishment.policy import apply_moq, cap_at_max_stock, net_requirement, round_up_to_pack
 from nexgen_assets.replenishment.shelves import Shelves
 
 Floats = NDArray[np.float64]

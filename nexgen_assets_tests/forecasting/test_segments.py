@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nexgen_assets.forecasting.segments import abc_class, demand_pattern, segments_of
+from nexgen_assets.forecasting.segments import pattern_of, segments_of
 from nexgen_assets.tables import CLEANED_FEATURES
 
 
@@ -15,11 +15,6 @@ def rows(**columns: list[object]) -> pa.Table:
     return pa.Table.from_arrays(
         [pa.array(columns.get(field.name, [None] * count), field.type) for field in schema], schema=schema
     )
-
-
-def test_a_makes_most_of_the_value_and_what_earns_nothing_is_c() -> None:
-    value = np.array([10.0, 0.0, 60.0, 25.0, 5.0])
-    assert list(abc_class(value)) == ["B", "C", "A", "A", "C"]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +29,7 @@ def test_a_makes_most_of_the_value_and_what_earns_nothing_is_c() -> None:
 )
 def test_patterns_follow_interval_and_variation_of_sizes(days: list[float], pattern: str) -> None:
     """The features' mean, spread and share of zeros are all it takes; here they are those of the days themselves."""
-    found = demand_pattern(
+    found = pattern_of(
         rows(
             demand_mean_91=[float(np.mean(days))],
             demand_sd_91=[float(np.std(days))],

@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nexgen_assets.replenishment.policy import (
-    Policy,
+from nexgen_assets.replenishment.formulas.rounding import (
     apply_moq,
     cap_at_max_stock,
     net_requirement,
+    round_up_to_pack,
+)
+from nexgen_assets.replenishment.policy import (
+    Policy,
     order_quantities,
     order_up_to_level,
     protection_interval_days,
-    round_up_to_pack,
 )
 from nexgen_assets_tests.replenishment.distributions import Floats, Normal, Poisson, Totals
 
