@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
 
 from nexgen_assets.resources.embedded_s3 import REGION, embedded_s3
@@ -22,6 +23,10 @@ from nexgen_assets.resources.spark import connect, embedded_engine
 from nexgen_assets.settings import Settings
 
 BUCKET = "nexgen"
+
+# no test fails for a busy machine: how long an example takes is no property of the code
+hypothesis_settings.register_profile("nexgen", deadline=None)
+hypothesis_settings.load_profile("nexgen")
 
 MOTO_SERVER = """
 import threading

@@ -360,7 +360,7 @@ events = st.one_of(
 
 @pytest.mark.slow
 @given(schedule=st.lists(events, min_size=3, max_size=10))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_schedule_of_landings_and_restarts_ends_as_a_rebuild_from_scratch(
     schedule: list[tuple[str, str, list[Line]]], start: Callable[[str], Daemon]
 ) -> None:

@@ -238,7 +238,7 @@ def pair(
     ours.dispose()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(batches=st.lists(st.lists(batchable, max_size=8), max_size=3))
 def test_any_batches_leave_the_rows_that_single_events_leave(pair: Pair, batches: list[list[EventLogEntry]]) -> None:
     folder, ours, shipped = pair

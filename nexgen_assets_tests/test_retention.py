@@ -242,7 +242,7 @@ def test_the_event_storage_that_dagster_ships_is_pruned_alike(tmp_path: Path) ->
         assert told(instance) == before
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ranges=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.booleans()), min_size=1, max_size=6))
 def test_whatever_ran_nothing_is_told_differently(
     tmp_path_factory: pytest.TempPathFactory, ranges: Sequence[tuple[int, int, bool]]

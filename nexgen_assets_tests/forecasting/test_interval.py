@@ -58,7 +58,7 @@ def test_a_probability_of_one_has_no_quantile() -> None:
     zeros=st.floats(0, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_quantiles_never_fall_and_are_never_negative(series: int, distinct: int, zeros: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     level = rng.lognormal(0, 1, distinct)[rng.integers(0, distinct, series)]
@@ -75,7 +75,6 @@ _KNOTS = _THOUSANDTHS.map(lambda units: np.sort(units) / 1_000)
 
 
 @given(knots=_KNOTS, x=st.integers(0, 120_000).map(lambda units: units / 1_000))
-@settings(deadline=None)
 def test_cdf_and_shortage_are_those_of_draws_from_the_quantiles(knots: np.ndarray, x: float) -> None:
     probability = (np.arange(40_000) + 0.5) / 40_000
     rows = len(probability)

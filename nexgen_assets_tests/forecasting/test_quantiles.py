@@ -35,7 +35,7 @@ def test_without_series_there_is_nothing_to_calibrate_on() -> None:
     zeros=st.floats(0, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_quantiles_never_fall_and_are_never_negative(series: int, distinct: int, zeros: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     level = rng.lognormal(0, 1, distinct)[rng.integers(0, distinct, series)]

@@ -121,7 +121,7 @@ def test_a_table_that_is_replaced_as_a_whole_keeps_its_versions_too(tables: Delt
     assert tables.read(PLANS) == rows[-1]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ranges=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=5),
     share=st.floats(0, 1, exclude_max=True),

@@ -16,7 +16,6 @@ from nexgen_assets.replenishment.simulation import OrderRule, Scenario, scenario
 from nexgen_assets_tests.replenishment.scenarios import rules, scenarios
 
 # a busy machine is no failure
-steady = settings(deadline=None)
 
 
 def test_a_delivery_brings_what_is_demanded_until_the_next_one() -> None:
@@ -67,13 +66,11 @@ def assert_is_a_bound(world: Scenario, rule: OrderRule) -> int:
     return int(is_served.sum())
 
 
-@steady
 @given(scenarios(expires=False), rules(), st.integers(0, 60))
 def test_no_rule_serves_all_with_less_stock(world: Scenario, rule: OrderRule, more: int) -> None:
     assert_is_a_bound(replace(world, initial_on_hand=world.initial_on_hand + more), rule)
 
 
-@steady
 @given(scenarios(constrained=False), rules(), st.integers(0, 60))
 def test_no_rule_serves_all_with_less_stock_of_perishables_sold_singly(
     world: Scenario, rule: OrderRule, more: int
@@ -105,7 +102,7 @@ def test_rules_that_serve_all_do_need_more_stock() -> None:
     assert served[2] > 150
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_it_is_the_best_of_all_plans(data: st.DataObject) -> None:
     days = 5

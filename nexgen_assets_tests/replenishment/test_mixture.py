@@ -17,7 +17,6 @@ from nexgen_assets.replenishment.policy import Policy, order_up_to_level
 from nexgen_assets_tests.replenishment.distributions import Floats, Normal, Poisson
 
 # a busy machine is no failure
-steady = settings(deadline=None)
 
 PMFS = st.dictionaries(st.integers(0, 20), st.integers(1, 20), min_size=1, max_size=7).map(
     lambda weights: {day: weight / sum(weights.values()) for day, weight in weights.items()}
@@ -71,7 +70,6 @@ def test_mean_and_variance_are_the_textbook_ones() -> None:
     assert drawn.std() == pytest.approx(np.sqrt(8**2 * 7 + 20**2 * 2.0**2), rel=0.02)
 
 
-@steady
 @given(pmf=PMFS, daily_mean=st.floats(0.05, 30), p=SHARES)
 def test_quantile_of_whole_units_is_the_smallest_that_suffices(
     pmf: dict[int, float], daily_mean: float, p: float
@@ -83,7 +81,6 @@ def test_quantile_of_whole_units_is_the_smallest_that_suffices(
     assert poisson(daily_mean, pmf).quantile(p)[0] == pytest.approx(smallest, abs=1e-6)
 
 
-@steady
 @given(pmfs=st.lists(PMFS, min_size=1, max_size=4), p=SHARES, seed=st.integers(0, 999))
 def test_a_quantile_is_enough_and_no_more_than_that(pmfs: list[dict[int, float]], p: float, seed: int) -> None:
     demand = of_knots(seed, pmfs)
@@ -95,7 +92,6 @@ def test_a_quantile_is_enough_and_no_more_than_that(pmfs: list[dict[int, float]]
     assert ((demand.cdf(less) < p) | (less < 0)).all()
 
 
-@steady
 @given(pmfs=st.lists(PMFS, min_size=1, max_size=4), a=SHARES, b=SHARES, seed=st.integers(0, 999))
 def test_quantiles_never_fall(pmfs: list[dict[int, float]], a: float, b: float, seed: int) -> None:
     demand = of_knots(seed, pmfs)
@@ -104,7 +100,7 @@ def test_quantiles_never_fall(pmfs: list[dict[int, float]], a: float, b: float, 
     assert (low <= high + 1e-6).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(pmf=PMFS, seed=st.integers(0, 999), x=st.floats(0, 400))
 def test_expected_shortage_is_the_integral_of_the_probability_of_more(
     pmf: dict[int, float], seed: int, x: float
@@ -130,7 +126,6 @@ def test_it_is_the_distribution_of_drawing_first_a_lead_time_and_then_its_demand
         assert demand.expected_shortage(np.array([x]))[0] == pytest.approx(np.maximum(drawn - x, 0).mean(), abs=0.05)
 
 
-@steady
 @given(days=st.lists(st.integers(0, 20), min_size=1, max_size=5), p=SHARES, seed=st.integers(0, 999))
 def test_where_the_lead_time_is_certain_all_is_as_in_its_part(days: list[int], p: float, seed: int) -> None:
     demand = of_knots(seed, [{day: 1.0} for day in days])
@@ -150,7 +145,6 @@ def test_no_row_depends_on_its_neighbours() -> None:
     assert together.tolist() == pytest.approx([poisson(4, pmf).quantile(0.95)[0] for pmf in pmfs], abs=1e-6)
 
 
-@steady
 @given(
     mean=st.integers(1, 20),
     shares=st.tuples(st.floats(0, 1), st.floats(0, 1)),

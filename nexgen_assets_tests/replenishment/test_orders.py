@@ -24,7 +24,7 @@ from nexgen_assets_tests.replenishment.distributions import Poisson, Totals
 DAY = date(2026, 3, 10)
 POLICY = Policy(0.95, 1)
 # a busy machine is no failure
-steady = settings(deadline=None, max_examples=50)
+steady = settings(max_examples=50)
 ORIGIN_SCHEMA = pa.schema(
     [
         *(pa.field(c.name, c.type) for c in tables.INVENTORY_POSITIONS.columns),

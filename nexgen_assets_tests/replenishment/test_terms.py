@@ -59,7 +59,7 @@ def as_the_rule_says(lines: list[dict[str, Any]], day: date) -> dict[tuple[str, 
     return {(line["product_id"], line["location"]): line["line_number"] for line in in_turn}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=LINES, first=st.integers(0, DAYS - 1))
 def test_on_every_day_of_a_range_the_latest_line_known_by_then_holds(
     spark: SparkSession, lines: list[dict[str, Any]], first: int

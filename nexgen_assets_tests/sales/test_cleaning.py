@@ -418,7 +418,7 @@ some_lines = st.fixed_dictionaries(
     optional={"line_id": st.sampled_from(["7", "8", ""])},
 )
 some_files = st.lists(st.lists(some_lines, min_size=1, max_size=8), min_size=1, max_size=3)
-some_examples = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+some_examples = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @some_examples

@@ -138,7 +138,7 @@ sales_lines = st.builds(
 )
 histories = st.lists(sales_lines, min_size=1, max_size=14).map(lambda lines: lines_of(*lines))
 some_examples = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -121,7 +121,7 @@ some_plans = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=some_lines, planned=some_plans)
 def test_a_range_agrees_with_each_day_by_itself(spark: SparkSession, told: list, planned: list) -> None:
     lines, calendar = sold(*told), plans(*planned)

@@ -144,7 +144,7 @@ def test_a_sample_without_days_is_refused(tmp_path: Path):
         generate_sample(tmp_path, last_day=LAST_DAY, days=0)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     last_day=st.dates(date(2018, 1, 1), date(2026, 12, 31)),
     size=st.fixed_dictionaries(

@@ -13,7 +13,7 @@ with warnings.catch_warnings():
 __all__ = ["eoq", "expectation", "loss_functions", "newsvendor", "rq", "ss", "ssm_serial", "steady", "wagner_whitin"]
 
 # a busy machine is no failure
-steady = settings(deadline=None, max_examples=50)
+steady = settings(max_examples=50)
 
 
 def expectation(distribution: Any, function: Any, most: int = 20_000) -> float:
