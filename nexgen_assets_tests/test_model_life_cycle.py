@@ -209,7 +209,7 @@ def test_an_unknown_parameter_is_refused_by_name(train: Train, registry: ModelRe
     failed = train(parameters={"max_dept": 6})
     assert not failed.succeeded
     [failure] = failed.result.get_step_failure_events()
-    assert "no recipe has the parameters max_dept: it has colsample_bytree, " in str(failure.step_failure_data.error)
+    assert "no recipe has the parameters max_dept: it has colsample_bynode, " in str(failure.step_failure_data.error)
     assert registry.versions() == []
 
 

@@ -36,7 +36,7 @@ PARAMETERS: dict[str, Any] = {
     "eta": 0.1,
     "min_child_weight": 20,
     "subsample": 0.8,
-    "colsample_bytree": 0.55,
+    "colsample_bynode": 0.4,  # of the features at each split: by tree, those that matter on few days were missing
     "reg_lambda": 10.0,
     "max_bin": 128,
     "seed": 7,

@@ -42,7 +42,7 @@ SPACE: dict[str, Range] = {
     "eta": Range(0.03, 0.3, is_logarithmic=True),
     "min_child_weight": Range(1, 200, is_whole=True, is_logarithmic=True),
     "subsample": Range(0.5, 1.0),
-    "colsample_bytree": Range(0.2, 1.0),
+    "colsample_bynode": Range(0.2, 1.0),
     "reg_lambda": Range(0.1, 100, is_logarithmic=True),
 }
 
