@@ -32,11 +32,12 @@ def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> l
         """One row per product x location x horizon day: mean and quantiles of demand.
 
         An origin is forecast by the newest champion whose training saw nothing later, without one by the seasonal
-        naive; `model_version` says which.
+        naive; `model_version` says which. Days on which the calendar closes the location have 0.
         """
+        from nexgen_assets.forecasting.closings import PlannedOpening, without_closed_days
         from nexgen_assets.forecasting.frame import PlannedPromotions
 
-        champions, planned = Champions(lake.access), PlannedPromotions(calendar)
+        champions, planned, opening = Champions(lake.access), PlannedPromotions(calendar), PlannedOpening(calendar)
         serving = {day: champions.serving(day) for day in cleaned_features.days()}
         context.log.info(f"served by {sorted({found[0] if found else 'seasonal_naive' for found in serving.values()})}")
 
@@ -45,7 +46,8 @@ def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> l
                 rows = cleaned_features.day(day)
                 for start in range(0, rows.num_rows, SERIES_AT_ONCE):
                     part = rows.slice(start, SERIES_AT_ONCE)
-                    yield from _forecast(part, found, planned, settings.threads).to_batches()
+                    forecast = _forecast(part, found, planned, settings.threads)
+                    yield from without_closed_days(forecast, opening).to_batches()
 
         return pa.RecordBatchReader.from_batches(FORECASTS.arrow_schema, batches())
 

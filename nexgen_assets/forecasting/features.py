@@ -4,11 +4,11 @@ What belongs here: everything a forecast origin knows about a series' own past. 
 day (its calendar, its planned promotions, its horizon): that is `frame.py`.
 
 Every feature is a sum over a window of days, divided last by the number of days that count: those since the first sale
-whose demand is known. A new product is not a slow one, and a day nobody recorded is not a day without demand. The sums
-are sums of integers (thousandths of a unit, counts), so that they do not depend on where the range of days begins: a
-range equals its single days, bit for bit. Spark filters and distributes the products, NumPy sums their series on a
-dense grid of series x days. Measured on a fifth of 12.6 M rows, the embedded engine's windows took 32 s (running sums)
-and 42 s (sliding sums), the grid under 11 s.
+whose demand is known. A new product is not a slow one, and a day nobody recorded, or on which the location was told to
+be closed, is not a day without demand. The sums are sums of integers (thousandths of a unit, counts), so that they do
+not depend on where the range of days begins: a range equals its single days, bit for bit. Spark filters and distributes
+the products, NumPy sums their series on a dense grid of series x days. Measured on a fifth of 12.6 M rows, the embedded
+engine's windows took 32 s (running sums) and 42 s (sliding sums), the grid under 11 s.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  (the name under which every Spark page knows it)
 
+from nexgen_assets.forecasting.closings import was_told_closed
 from nexgen_assets.tables import (
     CLEANED_FEATURES,
     DAY,
@@ -72,7 +73,7 @@ def cleaned_features(demand: DataFrame, start: date, end: date, lookback_days: i
 def _telling_rows(demand: DataFrame, start: date) -> DataFrame:
     """The rows that become features, and of the days before them those on which anything happened."""
     sold_on_promotion = F.col("is_promotion") & (F.col("is_promotion_as_of") == F.col(DAY))
-    is_unknown = F.col("demand_units").isNull()
+    is_unknown = F.col("demand_units").isNull() | was_told_closed()
     happened = is_unknown | _flag(F.col("demand_units") > 0) | _flag(sold_on_promotion) | _flag(F.col("is_stockout"))
     return demand.where((F.col(DAY) >= F.lit(start)) | happened).select(
         *("product_id", "location", DAY, "product_name", "category", "days_since_sale"),

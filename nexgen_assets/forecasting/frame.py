@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nexgen_assets.forecasting.rows import day_numbers
 from nexgen_assets.tables import (
     CALENDAR,
     DAY,
@@ -126,7 +127,7 @@ class PlannedPromotions:
 
     def __init__(self, calendar: pa.Table) -> None:
         names = ("start_date", "end_date", "effective_date")
-        self._start, self._end, self._effective = (_day_numbers(calendar.column(name)) for name in names)
+        self._start, self._end, self._effective = (day_numbers(calendar.column(name)) for name in names)
         self._share = calendar.column("promotion_share").to_numpy().astype(np.float32)
         self._key = _keys(calendar.column("product_id"), calendar.column("location"))
 
@@ -183,7 +184,7 @@ def expand(  # noqa: PLR0917
     `categories` are those the model knows, in its order; others count as unknown. `country` is an ISO code.
     """
     level = level_of(features)
-    origin = _day_numbers(features.column(DAY))
+    origin = day_numbers(features.column(DAY))
     blocks = [
         horizons[:, None].astype(np.float32),
         _own(features, level, categories)[rows],
@@ -280,10 +281,6 @@ def _ratio(part: Real32, whole: Real32) -> Real32:
 def _column(features: pa.Table, name: str) -> Real32:
     """A column as numbers, empty values as not-a-number."""
     return features.column(name).cast(pa.float32()).to_numpy()
-
-
-def _day_numbers(column: pa.ChunkedArray) -> Whole:
-    return column.cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
 
 
 def _keys(product: pa.ChunkedArray, location: pa.ChunkedArray) -> pa.Array:

@@ -16,6 +16,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting import evaluation
+from nexgen_assets.forecasting.closings import was_told_closed
 from nexgen_assets.forecasting.rows import SERIES, series_key
 from nexgen_assets.forecasting.sampling import TrainingError
 from nexgen_assets.tables import DAY, HORIZON_DAYS
@@ -30,7 +31,7 @@ VALUE_DAYS = 28
 class Holdout:
     """The last origin with all its targets past: demand and stockouts are [series, horizon days].
 
-    Demand is not a number where it is unknown.
+    Demand is not a number where it is unknown, or the location was told to be closed.
     """
 
     features: pa.Table
@@ -64,7 +65,7 @@ def holdout_at(features: DataFrame, demand: DataFrame, origin: date, horizon_day
         *SERIES,
         F.datediff(DAY, F.lit(origin)).alias("horizon"),
         F.col("demand_units").cast("double").alias("demand"),
-        F.col("demand_units").isNull().cast("double").alias("is_unknown"),
+        (F.col("demand_units").isNull() | was_told_closed()).cast("double").alias("is_unknown"),
         F.coalesce("is_stockout", F.lit(False)).cast("double").alias("is_stockout"),
     )
     facts = _past_facts(demand, origin).toArrow()
@@ -118,4 +119,4 @@ def by_series(rows: pa.Table, facts: pa.Table, names: tuple[str, ...], days: int
 
 
 def _is_no_target() -> Column:
-    return F.col("demand_units").isNull() | F.coalesce("is_stockout", F.lit(False))
+    return F.col("demand_units").isNull() | was_told_closed() | F.coalesce("is_stockout", F.lit(False))

@@ -20,7 +20,7 @@ def forecast_rows(features: pa.Table, means: Reals, quantiles: Mapping[str, Real
     origins, horizon_days = means.shape
     origin = np.repeat(np.arange(origins), horizon_days)
     horizon = np.tile(np.arange(1, horizon_days + 1, dtype=np.int64), origins)
-    day = features.column(DAY).cast(pa.date32()).cast(pa.int32()).to_numpy()
+    day = day_numbers(features.column(DAY))
     columns: dict[str, Any] = {name: features.column(name).take(origin) for name in (DAY, "product_id", "location")}
     columns["target_date"] = pa.array((day[origin] + horizon).astype(np.int32)).cast(pa.date32())
     columns["horizon"] = horizon
@@ -36,6 +36,11 @@ def series_key(table: pa.Table) -> pa.Array:
     """Product and location of each row as one text, the same in every table."""
     join: Any = pc.binary_join_element_wise  # pyright: ignore[reportAttributeAccessIssue]
     return join(*(table[name].cast(pa.string()) for name in ("product_id", "location")), "\n").combine_chunks()
+
+
+def day_numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A column of dates as days since 1970."""
+    return column.cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
 
 
 def _cast(values: Any, arrow_type: pa.DataType) -> pa.Array | pa.ChunkedArray:

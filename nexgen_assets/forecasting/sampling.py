@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
+from nexgen_assets.forecasting.closings import was_told_closed
 from nexgen_assets.forecasting.frame import EPOCH
 from nexgen_assets.forecasting.rows import SERIES
 from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
@@ -36,7 +37,8 @@ def training_frame(
     """Sampled origins (columns of `tables.CLEANED_FEATURES`) with `horizon`, `target` (units) and `sampling_weight`.
 
     Sampled from the origin's side, by a hash: whether a target row exists must not matter, since none means no sale.
-    Targets lie at `as_of` or before. Days of unknown demand are no targets; on those known to be out of stock
+    Targets lie at `as_of` or before. Days of unknown demand, and those on which the location was told to be closed, are
+    no targets; on those known to be out of stock
     (`is_censored`) the target is what was sold, which is not all that was wanted.
     Busy series are sampled more often, and `sampling_weight` undoes it. In the order of the table's grain, so that
     the same data gives the same model.
@@ -54,7 +56,7 @@ def training_frame(
         *SERIES,
         F.col(DAY).alias("target_date"),
         F.col("demand_units").cast("double").alias("sold"),
-        F.col("demand_units").isNull().alias("is_unknown"),
+        (F.col("demand_units").isNull() | was_told_closed()).alias("is_unknown"),
         F.col("is_stockout").alias("is_censored"),
     )
     dated = sampled.withColumn("target_date", F.date_add(DAY, F.col("horizon")))
