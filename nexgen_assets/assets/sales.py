@@ -107,7 +107,7 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
         ins={"cleaned_sales": lookback("cleaned_sales", settings.active_days - 1)},
         **daily_table(DAILY_DEMAND, days, **spark | {"code_version": "2"}),
     )
-    def daily_demand(  # noqa: PLR0917  # an input each
+    def daily_demand(
         context: dg.AssetExecutionContext,
         cleaned_sales: DataFrame,
         calendar: DataFrame,

@@ -4,8 +4,8 @@ What belongs here: sums of valid sales lines per day, and what a day without lin
 not: judging lines (`cleaning`), whether a location was open (`opening`) or is told to sell a product (`assortment`),
 statistics over many days (`forecasting`).
 
-A row of day d says what the lines of the last `active_days` days up to d and the master data known on d say, and nothing
-else: so a range of days equals its days computed one by one, whatever else the input holds.
+A row of day d says what the lines of the last `active_days` days up to d and the master data known on d say, and
+nothing else: so a range of days equals its days computed one by one, whatever else the input holds.
 """
 
 from datetime import date, timedelta

@@ -23,9 +23,10 @@ def opening(  # noqa: PLR0917
 ) -> DataFrame:
     """`location`, `day`, `is_open`, `is_open_inferred`: a row per location of `lines` and day of `start`..`end`.
 
-    `more_locations` (`location`) have rows too, though nothing may ever have sold there. `lines` holds CLEANED_SALES of the days `start - lookback_days` to `end`; a day looks back so far and no further.
-    `calendar` is the table CALENDAR: a day uses what was known on it; what names the location goes before what holds
-    everywhere, then what became known last.
+    `more_locations` (`location`) have rows too, though nothing may ever have sold there. `lines` holds CLEANED_SALES of
+    the days `start - lookback_days` to `end`; a day looks back so far and no further. `calendar` is the table CALENDAR:
+    a day uses what was known on it; what names the location goes before what holds everywhere, then what became known
+    last.
     """
     known = lines.select("location")
     locations = (known.unionByName(more_locations) if more_locations else known).distinct()
