@@ -754,6 +754,8 @@ INVENTORY_POSITIONS = Table(
 _FORECAST_FROM = (
     *(f"cleaned_features.{c.name}" for c in CLEANED_FEATURES.columns if c.type == REAL32),
     "cleaned_features.category",
+    "cleaned_features.is_new_item",
+    "cleaned_features.delisted_on",
     "calendar.promotion_share",
 )
 FORECASTS = Table(
@@ -888,7 +890,7 @@ FORECAST_ACCURACY = Table(
 )
 
 _LEAD_TIME_OF_ORDERS = ("inventory_positions.lead_time_days", "inventory_positions.lead_time_sd_days")
-_DEMAND_OF_ORDERS = ("forecasts.mean", *_LEAD_TIME_OF_ORDERS)
+_DEMAND_OF_ORDERS = ("forecasts.mean", "cleaned_features.delisted_on", *_LEAD_TIME_OF_ORDERS)
 _POSITION_OF_ORDERS = ("inventory_positions.on_hand", "inventory_positions.on_order_units")
 _UNITS_OF_ORDERS = (
     *_DEMAND_OF_ORDERS,
@@ -906,6 +908,11 @@ REORDER_RECOMMENDATIONS = Table(
         LOCATION,
         Column("product_name", TEXT, "Product's name"),
         Column("category", TEXT, "Product's category"),
+        Column(
+            "delisted_on",
+            DATE,
+            "Day from which the location no longer sells the product; empty if none is known",
+        ),
         Column("order_date", DATE, "Day the order is placed: the day after the origin", nullable=False),
         Column("receipt_date", DATE, "Day the order is sellable, at opening", nullable=False),
         Column("order_units", REAL, "Units to order", "units", nullable=False, minimum=0),
@@ -973,7 +980,7 @@ REORDER_RECOMMENDATIONS = Table(
         Column(
             "net_requirement",
             REAL,
-            "Order-up-to level less inventory position, at least 0",
+            "Order-up-to level less inventory position, at least 0; 0 if the product is delisted by the receipt date",
             "units",
             nullable=False,
             minimum=0,
@@ -1065,6 +1072,7 @@ REORDER_RECOMMENDATIONS = Table(
         "money_at_risk": (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS, "cleaned_features.unit_price"),
         "assumptions": (
             *(f"inventory_positions.{n}" for n in INVENTORY_POSITIONS.names if n.startswith("is_")),
+            "cleaned_features.is_new_item",
             "inventory_positions.lead_time_sd_days",
         ),
         "revision": (*_UNITS_OF_ORDERS, "forecasts.model_version"),

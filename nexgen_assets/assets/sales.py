@@ -105,7 +105,7 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
 
     @table_asset(
         ins={"cleaned_sales": lookback("cleaned_sales", settings.active_days - 1)},
-        **daily_table(DAILY_DEMAND, days, **spark | {"code_version": "2"}),
+        **daily_table(DAILY_DEMAND, days, group=GROUP, kinds=SPARK_KINDS, code_version="2"),
     )
     def daily_demand(
         context: dg.AssetExecutionContext,
