@@ -45,7 +45,9 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     calendar_start: date = Field(date(2017, 1, 1), description="First day that can hold sales")
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field("US", description="ISO country of the holidays")
     active_days: Annotated[int, Field(ge=1, le=400)] = Field(
-        90, description="A product stays in the daily tables this many days after its last sale (days)"
+        90,
+        description="A product that is neither listed nor delisted stays in the daily tables this many days after its "
+        "last sale (days)",
     )
     lookback_days: Annotated[int, Field(ge=392, le=1100)] = Field(
         400, description="No feature looks further back than this (days)"

@@ -295,8 +295,18 @@ DAILY_DEMAND = Table(
         _day("The day"),
         PRODUCT,
         LOCATION,
-        Column("product_name", TEXT, "Product's name on its latest line so far"),
-        Column("category", TEXT, "Product's category on its latest line so far"),
+        Column("product_name", TEXT, "Product's name on its latest line so far, else that of the product upload"),
+        Column("category", TEXT, "Product's category on its latest line so far, else that of the product upload"),
+        Column(
+            "is_unsold",
+            FLAG,
+            "True if the row is there only because the product is listed: nothing sold within NEXGEN_ACTIVE_DAYS",
+        ),
+        Column(
+            "delisted_on",
+            DATE,
+            "Day from which the location no longer sells the product, as known on this day; empty if none is known",
+        ),
         Column(
             "demand_units",
             UNITS,
@@ -348,8 +358,12 @@ DAILY_DEMAND = Table(
         "stockout_share": 'avg(CASE WHEN "is_stockout" THEN 1.0 ELSE 0.0 END)',
         "closed_share": 'avg(CASE WHEN "is_open" THEN 0.0 ELSE 1.0 END)',
     },
-    made_from=("cleaned_sales",),
+    made_from=("cleaned_sales", "products"),
     lineage={
+        "product_id": ("cleaned_sales.product_id", "item_locations.product_id"),
+        "shelf_life_days": ("cleaned_sales.shelf_life_days",),
+        "is_unsold": ("item_locations.is_active", "cleaned_sales.day"),
+        "delisted_on": ("item_locations.is_active", "item_locations.effective_date"),
         "demand_units": ("cleaned_sales.quantity", "cleaned_sales.is_return"),
         "returned_units": ("cleaned_sales.quantity", "cleaned_sales.is_return"),
         "revenue": ("cleaned_sales.amount",),
@@ -381,8 +395,18 @@ CLEANED_FEATURES = Table(
         _day("The day whose close this row knows: a forecast origin"),
         PRODUCT,
         LOCATION,
-        Column("product_name", TEXT, "Product's name on its latest line so far"),
-        Column("category", TEXT, "Product's category on its latest line so far"),
+        Column("product_name", TEXT, "Product's name on its latest line so far, else that of the product upload"),
+        Column("category", TEXT, "Product's category on its latest line so far, else that of the product upload"),
+        Column(
+            "is_new_item",
+            FLAG,
+            "True if the product is listed and nothing of it sold there within the lookback: its forecast is assumed",
+        ),
+        Column(
+            "delisted_on",
+            DATE,
+            "Day from which the location no longer sells the product, as known on this day; empty if none is known",
+        ),
         *(
             Column(
                 f"demand_lag_{k}",
@@ -481,7 +505,8 @@ CLEANED_FEATURES = Table(
         Column(
             "category_mean_28",
             REAL32,
-            "Mean units a day and product of the category at this location over the last 28 days",
+            "Mean units a day and product of the category at this location over the last 28 days, products that are "
+            "listed and unsold not counted; at all locations if no other is left here",
             "units per day",
             nullable=False,
             minimum=0,
@@ -498,6 +523,7 @@ CLEANED_FEATURES = Table(
             for name in ("demand_sd", "zero_share")
             for w in SPREAD_WINDOWS
         },
+        "is_new_item": ("daily_demand.is_unsold", "daily_demand.demand_units"),
         "demand_mean_next_28_last_year": ("daily_demand.demand_units",),
         "age_days": ("daily_demand.demand_units",),
         "price_ratio_91": ("daily_demand.unit_price", "daily_demand.demand_units"),
@@ -595,7 +621,11 @@ ITEM_LOCATIONS = Table(
     (
         PRODUCT,
         LOCATION,
-        Column("is_active", FLAG, "Whether the location sells the product; empty if not told"),
+        Column(
+            "is_active",
+            FLAG,
+            "Whether the location sells the product: true lists it, false delists it; empty if not told",
+        ),
         Column("max_stock", REAL, "Most units the location has room for; empty if not told", "units", minimum=0),
         Column("display_minimum", REAL, "Units that must always be on show; empty if not told", "units", minimum=0),
         Column("supplier_id", TEXT, "Supplier of this location, in place of the product's; empty if the product's"),
@@ -724,6 +754,8 @@ INVENTORY_POSITIONS = Table(
 _FORECAST_FROM = (
     *(f"cleaned_features.{c.name}" for c in CLEANED_FEATURES.columns if c.type == REAL32),
     "cleaned_features.category",
+    "cleaned_features.is_new_item",
+    "cleaned_features.delisted_on",
     "calendar.promotion_share",
 )
 FORECASTS = Table(
@@ -858,7 +890,7 @@ FORECAST_ACCURACY = Table(
 )
 
 _LEAD_TIME_OF_ORDERS = ("inventory_positions.lead_time_days", "inventory_positions.lead_time_sd_days")
-_DEMAND_OF_ORDERS = ("forecasts.mean", *_LEAD_TIME_OF_ORDERS)
+_DEMAND_OF_ORDERS = ("forecasts.mean", "cleaned_features.delisted_on", *_LEAD_TIME_OF_ORDERS)
 _POSITION_OF_ORDERS = ("inventory_positions.on_hand", "inventory_positions.on_order_units")
 _UNITS_OF_ORDERS = (
     *_DEMAND_OF_ORDERS,
@@ -876,6 +908,11 @@ REORDER_RECOMMENDATIONS = Table(
         LOCATION,
         Column("product_name", TEXT, "Product's name"),
         Column("category", TEXT, "Product's category"),
+        Column(
+            "delisted_on",
+            DATE,
+            "Day from which the location no longer sells the product; empty if none is known",
+        ),
         Column("order_date", DATE, "Day the order is placed: the day after the origin", nullable=False),
         Column("receipt_date", DATE, "Day the order is sellable, at opening", nullable=False),
         Column("order_units", REAL, "Units to order", "units", nullable=False, minimum=0),
@@ -943,7 +980,7 @@ REORDER_RECOMMENDATIONS = Table(
         Column(
             "net_requirement",
             REAL,
-            "Order-up-to level less inventory position, at least 0",
+            "Order-up-to level less inventory position, at least 0; 0 if the product is delisted by the receipt date",
             "units",
             nullable=False,
             minimum=0,
@@ -1035,6 +1072,7 @@ REORDER_RECOMMENDATIONS = Table(
         "money_at_risk": (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS, "cleaned_features.unit_price"),
         "assumptions": (
             *(f"inventory_positions.{n}" for n in INVENTORY_POSITIONS.names if n.startswith("is_")),
+            "cleaned_features.is_new_item",
             "inventory_positions.lead_time_sd_days",
         ),
         "revision": (*_UNITS_OF_ORDERS, "forecasts.model_version"),

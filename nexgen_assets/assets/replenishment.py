@@ -52,7 +52,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         )
 
     @table_asset(
-        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="2"),
+        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="3"),
     )
     def reorder_recommendations(
         inventory_positions: TableReader, cleaned_features: TableReader, forecasts: TableReader, lake: LakeResource

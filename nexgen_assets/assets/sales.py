@@ -105,17 +105,25 @@ def sales_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
 
     @table_asset(
         ins={"cleaned_sales": lookback("cleaned_sales", settings.active_days - 1)},
-        **daily_table(DAILY_DEMAND, days, **spark),
+        **daily_table(DAILY_DEMAND, days, group=GROUP, kinds=SPARK_KINDS, code_version="2"),
     )
-    def daily_demand(context: dg.AssetExecutionContext, cleaned_sales: DataFrame, calendar: DataFrame) -> DataFrame:
+    def daily_demand(
+        context: dg.AssetExecutionContext,
+        cleaned_sales: DataFrame,
+        calendar: DataFrame,
+        products: DataFrame,
+        item_locations: DataFrame,
+    ) -> DataFrame:
         """One row per product x location x day, days without a sale included.
 
-        A row exists if the product sold there within the last `NEXGEN_ACTIVE_DAYS` days up to that day, never because
-        it sells again later.
+        A row exists if `item_locations` lists the product (`is_active` true); where that tells nothing, if it sold
+        there within the last `NEXGEN_ACTIVE_DAYS` days up to that day, never because it sells again later. A delisted
+        product has a row only on days with a line: what is sold off is demand.
         """
+        from nexgen_assets.sales.assortment import Told
         from nexgen_assets.sales.demand import daily_demand as demand_of
 
-        run = key_range(context.partition_key_range)
-        return demand_of(cleaned_sales, calendar, run.start, run.end, settings.active_days)
+        run, told = key_range(context.partition_key_range), Told(products, item_locations, settings.timezone)
+        return demand_of(cleaned_sales, calendar, told, run.start, run.end, settings.active_days)
 
     return [raw_sales, rejected_sales, cleaned_sales, daily_demand]

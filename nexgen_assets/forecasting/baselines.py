@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nexgen_assets.forecasting.frame import level_of
 from nexgen_assets.forecasting.interval import IntervalDemand
+from nexgen_assets.forecasting.listing import is_new_item
 from nexgen_assets.forecasting.quantiles import LEVELS
 from nexgen_assets.forecasting.rows import forecast_rows
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES, WEEKDAY_LAGS
@@ -19,10 +21,14 @@ Floats = NDArray[np.float64]
 
 
 def seasonal_naive(features: pa.Table) -> Floats:
-    """The last seven days repeated, for a day of unknown demand the usual one: means [rows, HORIZON_DAYS]."""
+    """The last seven days repeated, for a day of unknown demand the usual one: means [rows, HORIZON_DAYS].
+
+    A new item has no last week: it is forecast at its assumed level.
+    """
     lag = (-np.arange(1, HORIZON_DAYS + 1)) % SEASON_DAYS
     last_week = np.stack([_column(features, f"demand_lag_{k}") for k in WEEKDAY_LAGS], axis=1)
-    return np.where(np.isnan(last_week), _usual(features)[:, None], last_week)[:, lag]
+    is_unknown = np.isnan(last_week) | is_new_item(features)[:, None]
+    return np.where(is_unknown, _usual(features)[:, None], last_week)[:, lag]
 
 
 def moving_average_28(features: pa.Table) -> Floats:
@@ -31,9 +37,10 @@ def moving_average_28(features: pa.Table) -> Floats:
 
 
 def _usual(features: pa.Table) -> Floats:
-    """The mean of the last 28 days; where nothing is known of them, of the last year, then 0."""
+    """The mean of the last 28 days; where nothing is known of them, of the last year, then 0; a new item's level."""
     recent, year = _column(features, "demand_mean_28"), _column(features, "demand_mean_364")
-    return np.nan_to_num(np.where(np.isnan(recent), year, recent))
+    mean = np.nan_to_num(np.where(np.isnan(recent), year, recent))
+    return np.where(is_new_item(features), level_of(features), mean)
 
 
 def seasonal_naive_forecast(features: pa.Table) -> pa.Table:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nexgen_assets.forecasting.listing import is_new_item
 from nexgen_assets.forecasting.rows import day_numbers
 from nexgen_assets.tables import (
     CALENDAR,
@@ -103,11 +104,18 @@ class Frame:
 
 
 def level_of(features: pa.Table) -> Real32:
-    """A series' recent level at each origin, in units a day: the unit in which the model thinks."""
+    """A series' recent level at each origin, in units a day: the unit in which the model thinks.
+
+    Of a new item it is assumed: what the product sells at the other locations, else what a product of its category
+    sells here, else (the feature says so) at all locations.
+    """
     year, season, month = (_column(features, f"demand_mean_{days}") for days in (364, 91, 28))
     season = np.where(np.isnan(season), year, season)
     month = np.where(np.isnan(month), season, month)
-    return np.fmax(0.5 * month + 0.5 * season, LEVEL_FLOOR).astype(np.float32)
+    elsewhere, category = _column(features, "product_mean_28"), _column(features, "category_mean_28")
+    assumed = np.where(np.isnan(elsewhere), category, elsewhere)
+    level = np.where(is_new_item(features), assumed, 0.5 * month + 0.5 * season)
+    return np.fmax(level, LEVEL_FLOOR).astype(np.float32)
 
 
 def all_horizons(origins: int, horizon_days: int = HORIZON_DAYS) -> tuple[Whole, Whole]:

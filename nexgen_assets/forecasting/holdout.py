@@ -17,6 +17,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting import evaluation
 from nexgen_assets.forecasting.closings import was_told_closed
+from nexgen_assets.forecasting.listing import is_listed_ahead
 from nexgen_assets.forecasting.rows import SERIES, series_key
 from nexgen_assets.forecasting.sampling import TrainingError
 from nexgen_assets.tables import DAY, HORIZON_DAYS
@@ -31,7 +32,8 @@ VALUE_DAYS = 28
 class Holdout:
     """The last origin with all its targets past: demand and stockouts are [series, horizon days].
 
-    Demand is not a number where it is unknown, or the location was told to be closed.
+    Demand is not a number where it is unknown, or none was to be served: the location was told to be closed, or the
+    product was known to be delisted.
     """
 
     features: pa.Table
@@ -54,8 +56,12 @@ class Holdout:
 
 
 def holdout_at(features: DataFrame, demand: DataFrame, origin: date, horizon_days: int = HORIZON_DAYS) -> Holdout:
-    """The series of an origin and what came after it; raises TrainingError where no series is known."""
-    rows = features.where(F.col(DAY) == F.lit(origin)).toArrow().sort_by([(name, "ascending") for name in SERIES])
+    """The series of an origin and what came after it; raises TrainingError where no series is known.
+
+    New items are left out: their forecast is assumed, not learned.
+    """
+    learned = features.where((F.col(DAY) == F.lit(origin)) & ~F.coalesce("is_new_item", F.lit(False)))
+    rows = learned.toArrow().sort_by([(name, "ascending") for name in SERIES])
     if not rows.num_rows:
         raise TrainingError(f"no series to judge the model on at {origin}")
     ahead = demand.where(
@@ -72,7 +78,8 @@ def holdout_at(features: DataFrame, demand: DataFrame, origin: date, horizon_day
     names = ("demand", "is_unknown", "is_stockout")
     sold, is_unknown, is_stockout = by_series(rows, told.toArrow(), names, horizon_days)
     scale, value = (array[:, 0] for array in by_series(rows, facts, ("scale", "sales_value"), 1))
-    return Holdout(rows, np.where(is_unknown > 0, np.nan, sold), is_stockout > 0, scale, value)
+    is_known = (is_unknown == 0) & is_listed_ahead(rows, horizon_days)
+    return Holdout(rows, np.where(is_known, sold, np.nan), is_stockout > 0, scale, value)
 
 
 def _past_facts(demand: DataFrame, origin: date) -> DataFrame:

@@ -5,6 +5,7 @@ arrays. What does not: how a calibration is measured (`quantiles.py`), and inter
 (`replenishment/lead_times.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -86,6 +87,18 @@ class IntervalDemand:
 
 _PROBABILITIES = np.array([0.0, *LEVELS])
 _TAIL_SHARE = 1 - LEVELS[-1]
+
+
+def until_delisted(
+    demand_over: Callable[[NDArray[np.int64]], IntervalDemand], lengths: Whole, days_listed: Whole
+) -> IntervalDemand:
+    """Demand over intervals that a delisting cuts short: nothing is sold after the first `days_listed` [rows] days.
+
+    `demand_over` gives the demand of all rows over intervals of some lengths, at least a day each.
+    """
+    days = np.minimum(lengths, days_listed).astype(np.int64)
+    demand, is_sold = demand_over(np.maximum(days, 1)), days > 0
+    return IntervalDemand(demand.mean * is_sold, demand.is_beyond_horizon & is_sold, demand.knots * is_sold[:, None])
 
 
 def interval_demand(daily_means: Reals, level: Reals, lengths: Whole, calibration: Calibration) -> IntervalDemand:

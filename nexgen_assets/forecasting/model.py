@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.frame import Covariates, PlannedPromotions, all_horizons, expand, feature_names, level_of
+from nexgen_assets.forecasting.listing import is_new_item
 from nexgen_assets.forecasting.quantiles import Calibration, daily_quantiles
 from nexgen_assets.forecasting.recipes import Recipe
 from nexgen_assets.forecasting.rows import forecast_rows
@@ -53,7 +54,10 @@ class MeanModel:
     mean_factor: float
 
     def means(self, features: pa.Table, covariates: Covariates, threads: int = 1) -> Real32:
-        """Mean forecasts [rows of `features`, HORIZON_DAYS], in units a day."""
+        """Mean forecasts [rows of `features`, HORIZON_DAYS], in units a day.
+
+        Those of new items are their level: without a past of its own the boosters know nothing of a series.
+        """
         parts = [self._means(part, covariates, threads) for part in _slices(features)]
         return np.concatenate(parts) if parts else np.empty((0, HORIZON_DAYS), np.float32)
 
@@ -63,7 +67,8 @@ class MeanModel:
         for booster in self._loaded:
             booster.set_param({"nthread": threads})
         relative = average_forecast(self._loaded, frame.matrix)
-        return (relative * frame.level * np.float32(self.mean_factor)).reshape(-1, HORIZON_DAYS)
+        means = relative * frame.level * np.float32(self.mean_factor)
+        return np.where(is_new_item(features)[rows], frame.level, means).reshape(-1, HORIZON_DAYS)
 
     def contributions(
         self, features: pa.Table, rows: Whole, horizons: Whole, covariates: Covariates

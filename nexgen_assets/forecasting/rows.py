@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nexgen_assets.forecasting.listing import is_listed_ahead
 from nexgen_assets.tables import DAY, FORECASTS
 
 Reals = NDArray[np.floating[Any]]
@@ -16,16 +17,20 @@ SERIES = ["product_id", "location"]
 
 
 def forecast_rows(features: pa.Table, means: Reals, quantiles: Mapping[str, Reals], model_version: str) -> pa.Table:
-    """Rows of `tables.FORECASTS` for the origins of `features`; arrays are [origins, horizons] in units."""
+    """Rows of `tables.FORECASTS` for the origins of `features`; arrays are [origins, horizons] in units.
+
+    From a delisting on that is known at the origin, mean and quantiles are 0.
+    """
     origins, horizon_days = means.shape
+    is_listed = is_listed_ahead(features, horizon_days)
     origin = np.repeat(np.arange(origins), horizon_days)
     horizon = np.tile(np.arange(1, horizon_days + 1, dtype=np.int64), origins)
     day = day_numbers(features.column(DAY))
     columns: dict[str, Any] = {name: features.column(name).take(origin) for name in (DAY, "product_id", "location")}
     columns["target_date"] = pa.array((day[origin] + horizon).astype(np.int32)).cast(pa.date32())
     columns["horizon"] = horizon
-    columns["mean"] = _real32(means)
-    columns |= {name: _real32(values) for name, values in quantiles.items()}
+    columns["mean"] = _real32(np.where(is_listed, means, 0))
+    columns |= {name: _real32(np.where(is_listed, values, 0)) for name, values in quantiles.items()}
     columns["model_version"] = pa.repeat(pa.scalar(model_version), len(origin))
     schema = FORECASTS.arrow_schema
     arrays = [_cast(columns[field.name], field.type) for field in schema]

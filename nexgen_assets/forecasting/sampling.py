@@ -37,13 +37,14 @@ def training_frame(
     """Sampled origins (columns of `tables.CLEANED_FEATURES`) with `horizon`, `target` (units) and `sampling_weight`.
 
     Sampled from the origin's side, by a hash: whether a target row exists must not matter, since none means no sale.
-    Targets lie at `as_of` or before. Days of unknown demand, and those on which the location was told to be closed, are
-    no targets; on those known to be out of stock
-    (`is_censored`) the target is what was sold, which is not all that was wanted.
+    Targets lie at `as_of` or before. Days of unknown demand are no targets; on those known to be out of stock
+    (`is_censored`) the target is what was sold, which is not all that was wanted. What the model is not asked, it does
+    not learn: new items, days after a delisting that was known at the origin, and days on which the location was told
+    to be closed.
     Busy series are sampled more often, and `sampling_weight` undoes it. In the order of the table's grain, so that
     the same data gives the same model.
     """
-    known = features.where(F.col(DAY) < F.lit(as_of))
+    known = features.where((F.col(DAY) < F.lit(as_of)) & ~F.coalesce("is_new_item", F.lit(False)))
     lessons = _after_warm_up(known, as_of, horizon_days)
     if lessons is None:
         raise TrainingError(
@@ -59,7 +60,9 @@ def training_frame(
         (F.col("demand_units").isNull() | was_told_closed()).alias("is_unknown"),
         F.col("is_stockout").alias("is_censored"),
     )
-    dated = sampled.withColumn("target_date", F.date_add(DAY, F.col("horizon")))
+    dated = sampled.withColumn("target_date", F.date_add(DAY, F.col("horizon"))).where(
+        F.coalesce(F.col("target_date") < F.col("delisted_on"), F.lit(True))
+    )
     joined = dated.join(targets, [*SERIES, "target_date"], "left")
     sold = joined.where(~F.coalesce("is_unknown", F.lit(False))).select(
         *CLEANED_FEATURES.names,

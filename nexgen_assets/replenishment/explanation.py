@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 # flag of `inventory_positions` -> name of the assumption
 DEFAULTED_TERMS = {
@@ -23,12 +24,15 @@ SHOWN_DECIMALS = 2
 def assumptions(origin_rows: pa.Table) -> pa.Array | pa.ChunkedArray:
     """What nobody told, separated by commas: terms that are defaults, and how the stock figure was come by.
 
-    `lead_time_sd`: a lead time was told without its spread, and is taken as certain; `on_hand`: no stock is known, 0 is
-    used; `on_hand_estimated`: computed from an earlier day's stock; `on_hand_simulated`: the stock file itself says
-    that it is simulated.
+    `new_item`: the product is listed and has sold nothing yet, its demand is that of its category or of the other
+    locations; `lead_time_sd`: a lead time was told without its spread, and is taken as certain; `on_hand`: no stock is
+    known, 0 is used; `on_hand_estimated`: computed from an earlier day's stock; `on_hand_simulated`: the stock file
+    itself says that it is simulated.
     """
     is_told = pc.call_function("invert", [origin_rows["is_default_lead_time"]])
-    is_assumed = {name: origin_rows[flag] for flag, name in DEFAULTED_TERMS.items()} | {
+    is_new_item = pc.call_function("coalesce", [origin_rows["is_new_item"], pa.scalar(False)])
+    is_assumed = {"new_item": is_new_item} | {name: origin_rows[flag] for flag, name in DEFAULTED_TERMS.items()}
+    is_assumed |= {
         "lead_time_sd": pc.call_function("and", [is_told, origin_rows["lead_time_sd_days"].is_null()]),
         "on_hand": origin_rows["on_hand"].is_null(),
         "on_hand_estimated": origin_rows["is_on_hand_estimated"],
@@ -57,27 +61,43 @@ class _Shown(NamedTuple):
     min_order_quantity: Any
     pack_units: Any
     pack_size: Any
+    delisted_on: Any
+    receipt_date: Any
+    arrives_delisted: Any
 
 
-def explanations(columns: Mapping[str, Any]) -> list[str]:
+def explanations(columns: Mapping[str, Any], arrives_delisted: NDArray[np.bool_]) -> list[str]:
     """One sentence per row, such as "Order 24: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, ...".
 
+    `arrives_delisted` [rows] says where nothing is ordered because the product is delisted before it could be sold.
     Demand is shown to two decimals, and safety stock such that the sum shown is right.
     """
     mean = np.round(columns["expected_demand"], SHOWN_DECIMALS)
     safety = np.round(columns["order_up_to_level"] - mean, SHOWN_DECIMALS) + 0.0
-    shown = _Shown(**{name: columns[name] for name in _Shown._fields})
-    shown = shown._replace(expected_demand=mean, safety_stock=safety)
+    made = {"expected_demand": mean, "safety_stock": safety, "arrives_delisted": arrives_delisted}
+    made |= {name: _as_text(columns[name]) for name in ("delisted_on", "receipt_date")}
+    shown = _Shown(**{name: made.get(name, columns.get(name)) for name in _Shown._fields})
     return [_sentence(_Shown(*row)) for row in zip(*(values.tolist() for values in shown), strict=True)]
+
+
+def _as_text(days: pa.Array | pa.ChunkedArray) -> NDArray[np.object_]:
+    """Days as ISO dates, None where there is none."""
+    return np.array(days.cast(pa.string()).to_pylist(), dtype=object)
 
 
 def _sentence(row: _Shown) -> str:
     days = "1 day" if row.protection_interval_days == 1 else f"{row.protection_interval_days} days"
-    target = (
-        f"expected demand {row.expected_demand:.10g} in {days} + safety stock {row.safety_stock:.10g}{_causes(row)}"
-        f" = level {row.order_up_to_level:.10g}"
-    )
     stock = f"{row.on_hand:.10g} on hand and {row.on_order_units:.10g} on order"
+    if row.arrives_delisted:
+        return (
+            f"No order: delisted from {row.delisted_on} on, and an order could be sold from {row.receipt_date} on; "
+            f"expected demand until then {row.expected_demand:.10g}, {stock}."
+        )
+    until = f" (delisted from {row.delisted_on} on)" if row.delisted_on else ""
+    target = (
+        f"expected demand {row.expected_demand:.10g} in {days}{until}"
+        f" + safety stock {row.safety_stock:.10g}{_causes(row)} = level {row.order_up_to_level:.10g}"
+    )
     if row.order_units == 0:
         return f"No order: {target}, covered by {stock}."
     raised = f", raised to the minimum order of {row.min_order_quantity:.10g}" if row.moq_units > 0 else ""

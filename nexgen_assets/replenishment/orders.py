@@ -25,7 +25,10 @@ from nexgen_assets.replenishment.policy import (
 )
 from nexgen_assets.tables import INVENTORY_POSITIONS, REORDER_RECOMMENDATIONS
 
-ORIGIN_COLUMNS = (*INVENTORY_POSITIONS.names, "product_name", "category", "unit_price", "model_version")
+ORIGIN_COLUMNS = (
+    *INVENTORY_POSITIONS.names,
+    *("product_name", "category", "unit_price", "is_new_item", "delisted_on", "model_version"),
+)
 RISK_DECIMALS = 6
 PRICE_DECIMALS = 4
 REVISION_LENGTH = 16
@@ -44,14 +47,17 @@ def reorder_recommendations(
     `origin_rows` holds ORIGIN_COLUMNS (raises ValueError if one is missing), of one or several origin days;
     `demand` is the distribution over each row's protection interval, `demand_at_certain_lead_time` the one over its
     `interval_lengths`, as if every lead time were certain: None if `demand` is that already. What the level owes to
-    the difference is the safety stock for the lead time. Every origin is taken for a review day. Each row depends on
-    itself alone, so batches may be split anywhere.
+    the difference is the safety stock for the lead time. Every origin is taken for a review day, and nothing is ordered
+    that `arrives_delisted`. Each row depends on itself alone, so batches may be split anywhere.
     """
     _require_origin_columns(origin_rows)
     certain = demand if demand_at_certain_lead_time is None else demand_at_certain_lead_time
     columns = _terms(origin_rows, policy) | _quantities(origin_rows, demand, certain, policy)
     columns |= _risk(columns, origin_rows, demand)
-    columns |= {"assumptions": assumptions(origin_rows), "explanation": explanations(columns)}
+    columns |= {
+        "assumptions": assumptions(origin_rows),
+        "explanation": explanations(columns, arrives_delisted(origin_rows)),
+    }
     columns["revision"] = _revisions(columns)
     return pa.table({c.name: columns[c.name] for c in REORDER_RECOMMENDATIONS.columns}).cast(
         REORDER_RECOMMENDATIONS.arrow_schema
@@ -61,6 +67,13 @@ def reorder_recommendations(
 def interval_lengths(origin_rows: pa.Table, policy: Policy) -> NDArray[np.int64]:
     """Days over which the demand of each row must be summed if its lead time is certain: its protection interval."""
     return protection_interval_days(_numbers(origin_rows, "lead_time_days").astype(np.int64), policy)
+
+
+def arrives_delisted(origin_rows: pa.Table) -> NDArray[np.bool_]:
+    """True where the product is delisted by the day on which an order placed now can be sold: nothing is ordered."""
+    first_sellable = _days_after(origin_rows["day"], 1 + _numbers(origin_rows, "lead_time_days").astype(np.int64))
+    is_delisted = pc.call_function("less_equal", [origin_rows["delisted_on"], first_sellable])
+    return is_delisted.fill_null(False).to_numpy().astype(bool)
 
 
 def lead_times_of(origin_rows: pa.Table) -> LeadTimes:
@@ -103,8 +116,8 @@ def _terms(rows: pa.Table, policy: Policy) -> dict[str, Any]:
     """Who, when, and on which terms: what the order starts from."""
     n = rows.num_rows
     lead_time = _numbers(rows, "lead_time_days").astype(np.int64)
-    copied = ("day", "product_id", "location", "product_name", "category", "inventory_source", "model_version")
-    return {name: rows[name] for name in copied} | {
+    copied = ("day", "product_id", "location", "product_name", "category", "delisted_on", "inventory_source")
+    return {name: rows[name] for name in (*copied, "model_version")} | {
         "order_date": _days_after(rows["day"], np.full(n, 1)),
         "receipt_date": _days_after(rows["day"], 1 + lead_time),
         "next_order_date": _days_after(rows["day"], np.full(n, 1 + policy.review_period_days)),
@@ -129,7 +142,7 @@ def _quantities(
     on_order = _numbers(rows, "on_order_units")
     position = on_hand + on_order
     moq, pack = _numbers(rows, "min_order_quantity"), _numbers(rows, "pack_size")
-    order = order_quantities(level, position, moq, pack)
+    order = order_quantities(np.where(arrives_delisted(rows), 0.0, level), position, moq, pack)
     unit_cost = _numbers(rows, "unit_cost")
     return {
         "expected_demand": expected_demand,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.baselines import naive_interval_demand
 from nexgen_assets.forecasting.frame import level_of
-from nexgen_assets.forecasting.interval import interval_demand
+from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand, until_delisted
+from nexgen_assets.forecasting.listing import days_listed
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
 from nexgen_assets.replenishment.lead_times import LeadTimes
 from nexgen_assets.replenishment.mixture import MixedDemand
@@ -25,6 +26,7 @@ SERIES = ["product_id", "location"]
 # lead times of rows that are worked on at a time
 BATCH_ENTRIES = 100_000
 Integers = NDArray[np.int64]
+KNOWN_COLUMNS = ("product_name", "category", "unit_price", "is_new_item", "delisted_on")
 FORECAST_COLUMNS = [*SERIES, "horizon", "mean", "model_version"]
 
 
@@ -47,8 +49,9 @@ def orders_of_origin(
         return REORDER_RECOMMENDATIONS.arrow_schema.empty_table()
 
     rows = stock
-    for name, source in (("product_name", known), ("category", known), ("unit_price", known), ("model_version", first)):
-        rows = rows.append_column(name, source[name])
+    for name in KNOWN_COLUMNS:
+        rows = rows.append_column(name, known[name])
+    rows = rows.append_column("model_version", first["model_version"])
     means = ahead["mean"].to_numpy().reshape(stock.num_rows, HORIZON_DAYS)
     batches = [
         _orders(rows[batch], known[batch], means[batch], calibration, policy) for batch in _batches(lead_times_of(rows))
@@ -60,11 +63,15 @@ def _orders(rows: pa.Table, known: pa.Table, means: Reals, calibration: Calibrat
     lead_times = lead_times_of(rows)
 
     def demand(which: Integers, lengths: Integers) -> IntervalDistribution:
-        """Demand of the rows `which` over intervals of `lengths` days."""
+        """Demand of the rows `which` over intervals of `lengths` days, or as long as they are listed."""
         features = known.take(which)
-        if calibration is None:
-            return naive_interval_demand(features, lengths)
-        return interval_demand(means[which], level_of(features), lengths, calibration)
+
+        def over(days: Integers) -> IntervalDemand:
+            if calibration is None:
+                return naive_interval_demand(features, days)
+            return interval_demand(means[which], level_of(features), days, calibration)
+
+        return until_delisted(over, lengths, days_listed(features))
 
     certain = demand(np.arange(rows.num_rows), interval_lengths(rows, policy))
     if len(lead_times.row) == rows.num_rows:  # one lead time each

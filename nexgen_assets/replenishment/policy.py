@@ -18,7 +18,7 @@ from nexgen_assets.replenishment.formulas.rounding import net_requirement, round
 
 Floats = NDArray[np.float64]
 
-RULES_VERSION = "1.1.0"
+RULES_VERSION = "1.2.0"
 UNIT_DECIMALS = 3
 QUANTILE_DECIMALS = 6
 

@@ -13,14 +13,24 @@ from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 USUAL_LINES = 10
 
 
-def opening(lines: DataFrame, calendar: DataFrame, start: date, end: date, lookback_days: int) -> DataFrame:
+def opening(  # noqa: PLR0917
+    lines: DataFrame,
+    calendar: DataFrame,
+    start: date,
+    end: date,
+    lookback_days: int,
+    more_locations: DataFrame | None = None,
+) -> DataFrame:
     """`location`, `day`, `is_open`, `is_open_inferred`: a row per location of `lines` and day of `start`..`end`.
 
-    `lines` holds CLEANED_SALES of the days `start - lookback_days` to `end`; a day looks back so far and no further.
-    `calendar` is the table CALENDAR: a day uses what was known on it; what names the location goes before what holds
-    everywhere, then what became known last.
+    `more_locations` (`location`) have rows too, though nothing may ever have sold there. `lines` holds CLEANED_SALES of
+    the days `start - lookback_days` to `end`; a day looks back so far and no further. `calendar` is the table CALENDAR:
+    a day uses what was known on it; what names the location goes before what holds everywhere, then what became known
+    last.
     """
-    days = _with_sales(lines, start - timedelta(days=lookback_days), end)
+    known = lines.select("location")
+    locations = (known.unionByName(more_locations) if more_locations else known).distinct()
+    days = _with_sales(lines, locations, start - timedelta(days=lookback_days), end)
     # a frame of no days is not allowed: without a lookback the day itself stands in, which never looks closed
     before = Window.partitionBy("location").orderBy("day").rowsBetween(-lookback_days, -min(lookback_days, 1))
     usual = F.avg(F.when(F.col("sales_lines") > 0, F.col("sales_lines"))).over(before)
@@ -35,11 +45,11 @@ def opening(lines: DataFrame, calendar: DataFrame, start: date, end: date, lookb
     )
 
 
-def _with_sales(lines: DataFrame, first: date, end: date) -> DataFrame:
+def _with_sales(lines: DataFrame, locations: DataFrame, first: date, end: date) -> DataFrame:
     """Sales lines of every location on every day, days without any included."""
     sold = lines.groupBy("location", "day").agg(F.count("*").alias("sales_lines"))
     days = F.sequence(F.lit(first), F.lit(end))
-    every = lines.select("location").distinct().withColumn("day", F.explode(days))
+    every = locations.withColumn("day", F.explode(days))
     return sold.join(every, ["location", "day"], "right").withColumn("sales_lines", F.coalesce("sales_lines", F.lit(0)))
 
 

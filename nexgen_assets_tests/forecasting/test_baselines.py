@@ -19,6 +19,7 @@ from nexgen_assets.tables import CLEANED_FEATURES, FORECASTS, HORIZON_DAYS, QUAN
 def _features(**values: float) -> pa.Table:
     row = {c.name: 0.0 for c in CLEANED_FEATURES.columns}
     row |= {"day": date(2024, 3, 1), "product_id": "007", "location": "north", "product_name": None, "category": None}
+    row |= {"is_new_item": False, "delisted_on": None}
     return pa.Table.from_pylist([row | values], schema=CLEANED_FEATURES.arrow_schema)
 
 

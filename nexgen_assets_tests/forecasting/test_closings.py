@@ -75,6 +75,7 @@ def test_the_plan_that_became_known_last_holds() -> None:
 
 def test_mean_and_quantiles_of_a_closed_day_are_0_and_others_stay() -> None:
     columns: dict[str, Any] = {"day": pa.array([ORIGIN] * 2), "product_id": ["P", "P"], "location": ["North", "South"]}
+    columns["delisted_on"] = pa.nulls(2, pa.date32())
     units = np.full((2, HORIZON_DAYS), 3.0)
     told = forecast_rows(pa.table(columns), units, dict.fromkeys(QUANTILES, units), "v1")
     calendar = pa.Table.from_pylist([line(2, 2, "South")], schema=CALENDAR.arrow_schema)

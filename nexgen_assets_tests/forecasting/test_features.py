@@ -20,9 +20,37 @@ START, END = date(2024, 8, 1), date(2024, 8, 20)
 GRAIN = [(name, "ascending") for name in CLEANED_FEATURES.grain]
 
 
+LISTED_ON = END - timedelta(days=12)
+# product, location, category: new everywhere, new here, of a category without sales here, and of one without any
+NEW_ITEMS = (
+    ("900", "north", "Category 0"),
+    ("000", "east", "Category 0"),
+    ("901", "east", "Category 1"),
+    ("902", "east", "Unheard of"),
+)
+
+
+def listed(panel: pa.Table) -> pa.Table:
+    """Rows that only a listing makes: of NEW_ITEMS, and of a product since its only sale, a year ago."""
+    sold_on = END - timedelta(days=365)
+    wanted = [(LISTED_ON + timedelta(days=n), *item) for item in NEW_ITEMS for n in range(40)]
+    wanted += [(sold_on + timedelta(days=n), "903", "north", "Category 0") for n in range(380)]
+    rows = [
+        dict.fromkeys(DAILY_DEMAND.names)
+        | {"day": day, "product_id": product, "location": location, "category": category}
+        | {"demand_units": Decimal(2 * (day == sold_on)), "returned_units": Decimal(0), "revenue": Decimal(0)}
+        | {"sales_lines": int(day == sold_on), "is_open": True, "is_open_inferred": True, "is_stockout_assumed": False}
+        | {"days_since_sale": min((day - sold_on).days, 90), "is_unsold": (day - sold_on).days >= 90}
+        | {"delisted_on": END + timedelta(days=3) if product == "901" else None}
+        for day, product, location, category in wanted
+    ]
+    return pa.Table.from_pylist(rows, schema=panel.schema)
+
+
 @pytest.fixture(scope="module")
 def demand() -> pa.Table:
     panel = demand_panel(FIRST, (END - FIRST).days + 40, series=9)
+    panel = pa.concat_tables([panel, listed(panel)])
     rng = np.random.default_rng(3)
     sold = [None if lost else units for units, lost in zip(panel["demand_units"].to_pylist(),
             rng.random(panel.num_rows) < 0.05, strict=True)]  # fmt: skip
@@ -62,10 +90,17 @@ def _oracle(demand: pa.Table) -> pa.Table:
     )
     connection = duckdb.connect()
     connection.register("demand", demand)
+    connection.sql("""
+        create macro mean_of(today, kind, place) as (
+            select sum(c.demand_units::double) filter (c.day <= today)
+                / nullif(28 * count(*) filter (c.day = today and c.is_unsold is not true), 0)
+            from demand c where c.location like place and c.category is not distinct from kind
+                and c.day between today - 27 and today)
+    """)
     return connection.sql(f"""
         with d as (select *, demand_units::double as u from demand),
         grid as (
-            select r.day, r.product_id, r.location, age,
+            select r.day, r.product_id, r.location, age, coalesce(r.is_unsold, false) as is_unsold,
                 (select min(f.day) from d f where f.product_id = r.product_id and f.location = r.location
                     and f.u > 0 and f.day between r.day - {LOOKBACK - 1} and r.day) as first_sale
             from d r, range({LOOKBACK}) ages(age) where r.day between '{START}' and '{END}'),
@@ -73,14 +108,15 @@ def _oracle(demand: pa.Table) -> pa.Table:
             select g.day, g.product_id, g.location, g.age::int as age, p.unit_price::double as price, p.is_stockout,
                 p.is_promotion and p.is_promotion_as_of = p.day as is_promotion,
                 p.day is not null and p.u is null as is_unknown,
-                case when first_sale is null or g.day - g.age::int >= first_sale
+                g.is_unsold and first_sale is null as is_new_item,
+                case when (first_sale is null and not g.is_unsold) or g.day - g.age::int >= first_sale
                     then case when p.day is null then 0 else p.u end end as u
             from grid g left join d p
                 on p.product_id = g.product_id and p.location = g.location and p.day = g.day - g.age::int),
         sums as (
             select day, product_id, location, {lags}, {windows}, {in_stock}, {spreads}, {weekdays},
                 avg(p.u) filter (p.age between 336 and 363) as last_year,
-                coalesce(max(p.age) filter (p.u > 0), 0) as age_days,
+                coalesce(max(p.age) filter (p.u > 0), 0) as age_days, bool_or(is_new_item) as is_new_item,
                 avg(p.price) filter (p.age < 91 and p.u > 0) as usual_price,
                 count(*) filter (p.age < 28 and p.is_promotion) / 28 as promotion_share_28,
                 count(*) filter (p.age < 7 and p.is_stockout) / 7 as stockout_share_7,
@@ -90,15 +126,11 @@ def _oracle(demand: pa.Table) -> pa.Table:
             select day, product_id, {products} from pairs group by all),
         category as (
             select r.day, r.product_id, r.location,
-                (select coalesce(sum(c.u), 0) from d c where c.location = r.location
-                    and c.category is not distinct from r.category
-                    and c.day between r.day - 27 and r.day)
-                / (28 * (select count(*) from d c where c.location = r.location
-                    and c.category is not distinct from r.category and c.day = r.day)) as category_mean_28
+                coalesce(mean_of(r.day, r.category, r.location), mean_of(r.day, r.category, '%'), 0) as category_mean_28
             from d r where r.day between '{START}' and '{END}')
         select s.*, case when age_days >= 363 then last_year end as demand_mean_next_28_last_year,
-            d.product_name, d.category, d.days_since_sale, d.unit_price, d.unit_price / usual_price as price_ratio_91,
-            category_mean_28, {product_names}
+            d.product_name, d.category, d.delisted_on, d.days_since_sale, d.unit_price,
+            d.unit_price / usual_price as price_ratio_91, category_mean_28, {product_names}
         from sums s join product using (day, product_id) join d using (day, product_id, location)
             join category using (day, product_id, location)
     """).to_arrow_table()
@@ -114,6 +146,16 @@ def test_every_feature_equals_the_same_statement_in_sql(features: pa.Table, dema
             assert got.to_pylist() == want.to_pylist(), column.name
 
 
+def of_new_items(features: pa.Table) -> list[dict]:
+    return [row for row in features.to_pylist() if row["is_new_item"]]
+
+
+def test_no_day_of_a_new_item_counts_and_what_it_sells_elsewhere_does(features: pa.Table) -> None:
+    rows = of_new_items(features)
+    assert {row["demand_mean_28"] for row in rows} == {row["zero_share_28"] for row in rows} == {None}
+    assert {row["product_id"] for row in rows if row["product_mean_28"] is not None} == {"000"}
+
+
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy()
 
@@ -124,6 +166,13 @@ def test_the_panel_has_the_cases_that_matter(features: pa.Table, demand: pa.Tabl
     assert 0 < features.column("price_ratio_91").null_count < features.num_rows
     assert features.column("category").null_count > 0
     assert demand.column("demand_units").null_count > 0
+    assert {row["product_id"]: row["category_mean_28"] > 0 for row in of_new_items(features)} == {
+        "900": True,
+        "000": True,
+        "901": True,
+        "902": False,
+    }
+    assert 0 < features.column("delisted_on").null_count < features.num_rows
     assert 0 < features.column("demand_lag_3").null_count < features.num_rows
     steps = duckdb.sql("select max(day - before) from (select day, lag(day) over (partition by product_id order by day)"
                        " as before from demand)").fetchall()  # fmt: skip

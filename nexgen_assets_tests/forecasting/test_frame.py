@@ -19,6 +19,7 @@ def _features(products: int = 3, day: date = ORIGIN, **values: Any) -> pa.Table:
     rows = [
         {c.name: float(rng.random()) for c in CLEANED_FEATURES.columns}
         | {"day": day, "product_id": f"p{n}", "location": "north", "product_name": None, "category": "fruit"}
+        | {"is_new_item": False, "delisted_on": None}
         | values
         for n in range(products)
     ]

@@ -12,6 +12,7 @@ from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.replenishment.positions import inventory_positions
 from nexgen_assets.replenishment.terms import MasterData
 from nexgen_assets.resources.spark import SparkEngineError, connect
+from nexgen_assets.sales.assortment import Told
 from nexgen_assets.sales.cleaning import DUPLICATE_OF_OTHER_FILE, cleaned, rejected
 from nexgen_assets.sales.demand import daily_demand
 from nexgen_assets.tables import (
@@ -74,12 +75,22 @@ TERMS: dict[str, list[dict]] = {
         {"product_id": "010001", "effective_date": LAST_DAY, "unit_cost": Decimal("1.2500"), "supplier_id": "S1"},
         {"product_id": "010002", "effective_date": FIRST_ORIGIN, "quantity_step": 2.0},
         {"product_id": "010003", "effective_date": FIRST_ORIGIN, "shelf_life_days": 3.0, "supplier_id": "S2"},
+        {"product_id": "new", "effective_date": FIRST_ORIGIN, "product_name": "Soy milk", "category": "Dairy"},
     ],
     SUPPLIERS.name: [
         {"supplier_id": "S1", "effective_date": FIRST_ORIGIN, "lead_time_days": 2.5, "lead_time_sd_days": 0.8}
     ],
     ITEM_LOCATIONS.name: [
-        {"product_id": "010003", "location": "Springfield", "effective_date": LAST_DAY, "lead_time_days": 4.0}
+        {"product_id": "010003", "location": "Springfield", "effective_date": LAST_DAY, "lead_time_days": 4.0},
+        {"product_id": "new", "location": "Springfield", "effective_date": FIRST_ORIGIN, "is_active": True},
+        {"product_id": "new", "location": "Springfield", "effective_date": LAST_DAY, "is_active": None},
+        {"product_id": "010004", "location": "Springfield", "effective_date": FIRST_ORIGIN, "is_active": False},
+        {
+            "product_id": "010005",
+            "location": "Springfield",
+            "effective_date": LAST_DAY + timedelta(days=9),
+            "is_active": False,
+        },
     ],
 }
 
@@ -102,6 +113,7 @@ def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
     demand = daily_demand(
         frame(CLEANED_SALES, sales),
         frame(CALENDAR, CLOSURES),
+        Told(frame(PRODUCTS, uploaded(PRODUCTS)), frame(ITEM_LOCATIONS, uploaded(ITEM_LOCATIONS)), "America/Chicago"),
         FIRST_ORIGIN - timedelta(days=30),
         LAST_DAY,
         ACTIVE_DAYS,
@@ -174,4 +186,7 @@ def test_the_sample_holds_what_engines_could_disagree_on(by_sail: Tables) -> Non
     assert {True, False} == set(by_sail["daily_demand"]["is_open"].to_pylist())
     assert {True, False} == set(by_sail["daily_demand"]["is_open_inferred"].to_pylist())
     assert any(by_sail["cleaned_sales"]["is_return"].to_pylist())
+    assert {True, False} == set(by_sail["daily_demand"]["is_unsold"].to_pylist())
+    assert len(set(by_sail["daily_demand"]["delisted_on"].to_pylist())) > 1
+    assert {True, False} == set(by_sail["cleaned_features"]["is_new_item"].to_pylist())
     assert {"sales_lines", "count"} <= set(by_sail["inventory_positions"]["inventory_source"].to_pylist())

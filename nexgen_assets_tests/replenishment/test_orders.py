@@ -31,6 +31,8 @@ ORIGIN_SCHEMA = pa.schema(
         pa.field("product_name", pa.string()),
         pa.field("category", pa.string()),
         pa.field("unit_price", pa.float32()),
+        pa.field("is_new_item", pa.bool_()),
+        pa.field("delisted_on", pa.date32()),
         pa.field("model_version", pa.string()),
     ]
 )
@@ -56,6 +58,8 @@ TOLD: dict[str, Any] = {
     "product_name": "Oat milk",
     "category": "dairy",
     "unit_price": 4.0,
+    "is_new_item": False,
+    "delisted_on": None,
     "model_version": "m1",
 }
 
@@ -309,6 +313,10 @@ def test_nothing_told_names_every_assumption() -> None:
     ]
 
 
+def test_the_demand_of_a_new_item_is_assumed() -> None:
+    assert only_order(poisson(18.2), is_new_item=True)["assumptions"] == "new_item"
+
+
 def test_everything_told_assumes_nothing() -> None:
     assert only_order(poisson(18.2))["assumptions"] == ""
 
@@ -345,6 +353,32 @@ def test_an_extrapolated_interval_is_flagged() -> None:
 )
 def test_the_explanation_says_where_the_order_comes_from(row: dict[str, Any], sentence: str) -> None:
     assert only_order(poisson(18.2), **row)["explanation"] == sentence
+
+
+@pytest.mark.parametrize(("days_ahead", "order_units"), [(-30, 0), (1, 0), (8, 0), (9, 24)])
+def test_nothing_is_ordered_that_could_be_sold_only_once_the_product_is_delisted(
+    days_ahead: int, order_units: float
+) -> None:
+    """An order of day 1 with a lead time of 7 days can be sold on day 8."""
+    order = only_order(poisson(18.2), delisted_on=DAY + timedelta(days=days_ahead))
+    assert order["order_units"] == order_units
+    assert order["order_units"] == order["net_requirement"] + order["moq_units"] + order["pack_units"]
+    assert order["expected_lost_units"] > 15  # what no order can prevent is a loss all the same
+
+
+def test_the_explanation_says_that_a_delisting_is_why_nothing_is_ordered() -> None:
+    delisted_on, receipt_date = DAY + timedelta(days=5), DAY + timedelta(days=8)
+    assert only_order(poisson(12.5), delisted_on=delisted_on)["explanation"] == (
+        f"No order: delisted from {delisted_on} on, and an order could be sold from {receipt_date} on; "
+        "expected demand until then 12.5, 3 on hand and 0 on order."
+    )
+
+
+def test_the_explanation_says_when_a_delisting_cuts_the_demand_short() -> None:
+    delisted_on = DAY + timedelta(days=9)
+    assert only_order(poisson(18.2), delisted_on=delisted_on)["explanation"].startswith(
+        f"Order 24: expected demand 18.2 in 8 days (delisted from {delisted_on} on) + safety stock 6.8 = level 25,"
+    )
 
 
 def test_the_explanation_tells_what_an_uncertain_lead_time_adds() -> None:
@@ -387,6 +421,8 @@ def test_the_same_inputs_give_the_same_revision() -> None:
         {"lead_time_days": 8},
         {"is_default_lead_time": True},
         {"lead_time_sd_days": None},
+        {"delisted_on": DAY + timedelta(days=90)},
+        {"is_new_item": True},
         {"model_version": "m2"},
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,12 +33,13 @@ def positions(products: list[str], lead_time_sds: Sequence[float | None] = (), o
     return pa.Table.from_pylist(rows, schema=tables.INVENTORY_POSITIONS.arrow_schema)
 
 
-def features(products: list[str]) -> pa.Table:
+def features(products: list[str], **values: Any) -> pa.Table:
     names = tables.CLEANED_FEATURES.arrow_schema.names
     steady = [name for name in names if name.startswith(("demand_lag_", "demand_mean_", "weekday_mean_"))]
     rows = [
         {"day": DAY, "product_id": product, "location": "north", "demand_sd_28": 0.0, "unit_price": 4.0}
         | dict.fromkeys(steady, DAILY[product])
+        | values
         for product in products
     ]
     return pa.Table.from_pylist(rows, schema=tables.CLEANED_FEATURES.arrow_schema)
@@ -88,6 +90,30 @@ def test_without_a_calibration_the_seasonal_naive_decides() -> None:
     known = features(list(DAILY))
     orders = orders_of_origin(positions(list(DAILY)), known, seasonal_naive_forecast(known), None, POLICY)
     assert orders["expected_demand"].to_pylist() == [4 * daily for daily in DAILY.values()]
+
+
+@pytest.mark.parametrize("calibration", [exact(), None], ids=["model", "naive"])
+@pytest.mark.parametrize(("days_ahead", "days"), [(-9, 0), (1, 0), (3, 2), (5, 4), (40, 4)])
+def test_demand_ends_with_a_delisting(calibration: Calibration | None, days_ahead: int, days: int) -> None:
+    known = features(["001"], delisted_on=DAY + timedelta(days=days_ahead))
+    ahead = seasonal_naive_forecast(known) if calibration is None else modelled(["001"])
+    a_day = 2.0 if calibration is None else 4.0
+
+    [order] = orders_of_origin(positions(["001"]), known, ahead, calibration, POLICY).to_pylist()
+
+    assert order["expected_demand"] == days * a_day
+    assert (order["order_units"] > 0) == (days_ahead > 4)  # sellable on the fourth day ahead
+
+
+def test_a_new_item_is_ordered_at_the_level_of_its_category() -> None:
+    unsold = dict.fromkeys(f"demand_lag_{k}" for k in range(7))
+    known = features(["001"], **unsold, demand_mean_28=None, is_new_item=True, category_mean_28=3.0, unit_price=None)
+
+    [order] = orders_of_origin(positions(["001"]), known, seasonal_naive_forecast(known), None, POLICY).to_pylist()
+
+    assert order["expected_demand"] == pytest.approx(4 * 3.0)
+    assert order["order_units"] > 12
+    assert "new_item" in order["assumptions"].split(",")
 
 
 def test_the_order_of_the_rows_of_its_inputs_does_not_matter() -> None:
