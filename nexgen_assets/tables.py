@@ -660,7 +660,7 @@ OPEN_ORDERS = Table(
         Column(
             "order_source",
             TEXT,
-            "Who told of the line: `decision` (approved or exported here) or `inventory` (`on_order` of an inventory file)",
+            "Who told of the line: `decision` (approved or exported here) or `inventory` (`on_order` of a file)",
             nullable=False,
         ),
         Column(

@@ -56,16 +56,20 @@ def _counted_lines(counts: DataFrame, start: date, end: date, active_days: int) 
     forgotten = F.date_add("count_date", active_days)
     # `least` skips nulls: without a later count the line stays until it is forgotten
     until = F.least(F.when(is_dated, next_told).otherwise(next_count), forgotten)
-    return recent.withColumn("until", until).where(F.col("on_order_units") > 0).select(
-        *SERIES,
-        F.lit(INVENTORY).alias("order_source"),
-        F.col("count_date").alias("ordered_as_of"),
-        F.col("on_order_due_date").alias("due_date"),
-        F.col("on_order_units").alias("order_units"),
-        F.col("count_date").alias("first_day"),
-        F.date_sub("until", 1).alias("last_day"),
-        F.date_add("count_date", 1).alias("replaced_from"),
-        F.when(is_dated, F.col("on_order_due_date")).alias("held_from"),
+    return (
+        recent.withColumn("until", until)
+        .where(F.col("on_order_units") > 0)
+        .select(
+            *SERIES,
+            F.lit(INVENTORY).alias("order_source"),
+            F.col("count_date").alias("ordered_as_of"),
+            F.col("on_order_due_date").alias("due_date"),
+            F.col("on_order_units").alias("order_units"),
+            F.col("count_date").alias("first_day"),
+            F.date_sub("until", 1).alias("last_day"),
+            F.date_add("count_date", 1).alias("replaced_from"),
+            F.when(is_dated, F.col("on_order_due_date")).alias("held_from"),
+        )
     )
 
 

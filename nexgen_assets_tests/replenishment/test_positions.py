@@ -88,9 +88,7 @@ def positions_of(  # noqa: PLR0917
     positions = inventory_positions(
         sales,
         counted,
-        open_orders(
-            tables.FIRM_LINES.arrow_schema.empty_table(), counted, sales, start, end, active_days=active_days
-        ),
+        open_orders(tables.FIRM_LINES.arrow_schema.empty_table(), counted, sales, start, end, active_days=active_days),
         start,
         end,
         told=MasterData(
