@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexgen_assets.tables import HORIZON_DAYS
@@ -87,6 +87,14 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     fresh_by: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
         "06:00", description="Time of day by which yesterday's sales and orders must be there (HH:MM)"
     )
+    database_url: SecretStr | None = Field(
+        None,
+        exclude=True,  # settings are handed around as JSON, and a password must not be
+        description="Database of decisions, postgresql://user:password@host/name; empty for a file in the home folder",
+    )
+    approvers: str = Field(
+        "", description="Who may approve, cancel and export orders: names, separated by commas; empty for everybody"
+    )
     mlflow_uri: str | None = Field(
         None, description="URL of an MLflow server that gets a copy of every model version; empty for none"
     )
@@ -107,6 +115,10 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
         if value and urlsplit(value).username is not None:
             raise ValueError("credentials belong in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
         return value or None
+
+    @property
+    def approver_names(self) -> frozenset[str]:
+        return frozenset(name.strip() for name in self.approvers.split(",") if name.strip())
 
     @property
     def zone(self) -> ZoneInfo:

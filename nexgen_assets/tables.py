@@ -651,7 +651,7 @@ FIRM_LINES = Table(
 
 OPEN_ORDERS = Table(
     "open_orders",
-    "One row per order line on order at the close of the day, or due since the last stock figure and assumed received.",
+    "One row per order line on order at the close of the day, or assumed received since the last stock figure.",
     ("day", "product_id", "location", "order_source", "ordered_as_of"),
     (
         _day("The day at whose close this holds"),

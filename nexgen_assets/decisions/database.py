@@ -31,7 +31,7 @@ class DatabaseError(RuntimeError):
 class DecisionDatabase:
     """A database that is up to date and belongs to one deployment. Holds no connection between two uses."""
 
-    def __init__(self, url: str, deployment: str, deployment_id: str) -> None:
+    def __init__(self, url: str | sa.URL, deployment: str, deployment_id: str) -> None:
         """Creates and migrates what is missing. Raises DatabaseError if it cannot be used, or is somebody else's."""
         self._engine = _engine(url)
         with self._connected() as connection:
@@ -69,7 +69,7 @@ class DecisionDatabase:
             yield connection
 
 
-def _engine(text: str) -> sa.Engine:
+def _engine(text: str | sa.URL) -> sa.Engine:
     url = _url(text)
     if url.get_backend_name() == "postgresql":
         return sa.create_engine(url, poolclass=NullPool)
@@ -81,7 +81,7 @@ def _engine(text: str) -> sa.Engine:
     return engine
 
 
-def _url(text: str) -> sa.URL:
+def _url(text: str | sa.URL) -> sa.URL:
     try:
         url = sa.make_url(text)
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))

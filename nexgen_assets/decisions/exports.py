@@ -51,7 +51,7 @@ def export_orders(
     """Export every approved line that orders something, of one supplier if told.
 
     `key` names the request: asked again with it, the answer is the first one's export. Raises DecisionError if nothing
-    is approved, ConflictError if somebody else exports at the same moment, DeliveryError if the files cannot be written.
+    is approved, ConflictError if somebody else exports at the same moment, DeliveryError if files cannot be written.
     """
     require_role(Action.EXPORT, by)
     finished = _finish(book, destination)
@@ -105,7 +105,7 @@ def _record(session: Session, book: DecisionBook, by: Person, supplier_id: str |
 def _record_copy(session: Session, book: DecisionBook, by: Person, export_id: str, reason: str | None) -> OrderExport:
     first = session.get(OrderExport, export_id)
     if first is None:
-        raise DecisionError(f"there is no export {export_id}: `nexgen orders history --exports` lists them")
+        raise DecisionError(f"there is no export {export_id}: `nexgen orders exports` lists them")
     first_id = first.copy_of or first.export_id
     lines = [line for line in in_state(session, State.EXPORTED) if line.export_id == first_id]
     if not lines:

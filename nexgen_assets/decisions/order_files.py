@@ -11,8 +11,8 @@ import csv
 import io
 import json
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from decimal import Decimal
@@ -80,7 +80,8 @@ def files_of(export: OrderExport, lines: Sequence[OrderLine]) -> list[OrderFile]
     by_supplier: dict[str | None, list[OrderLine]] = defaultdict(list)
     for line in lines:
         by_supplier[line.supplier_id].append(line)
-    tables = {supplier: _csv_file(export, supplier, found) for supplier, found in by_supplier.items()}
+    names = file_names(by_supplier)
+    tables = {supplier: _csv_file(export, names[supplier], found) for supplier, found in by_supplier.items()}
     suppliers = [_summary(supplier, by_supplier[supplier], file) for supplier, file in tables.items()]
     content = {
         "export_id": export.export_id,
@@ -95,15 +96,22 @@ def files_of(export: OrderExport, lines: Sequence[OrderLine]) -> list[OrderFile]
     return [*tables.values(), OrderFile(ALL_ORDERS, document.encode())]
 
 
-def file_name(supplier_id: str | None) -> str:
-    """A name per supplier, safe on every file system; no two suppliers share one."""
+def file_names(suppliers: Iterable[str | None]) -> dict[str | None, str]:
+    """A name per supplier that any file system takes; no two share one, also where A and a are the same."""
+    names = {supplier: _file_name(supplier) for supplier in suppliers}
+    times = Counter(name.lower() for name in names.values())
+    return {
+        supplier: _file_name(supplier, is_marked=times[name.lower()] > 1 or len(name) > LONGEST_NAME)
+        for supplier, name in names.items()
+    }
+
+
+def _file_name(supplier_id: str | None, *, is_marked: bool = False) -> str:
     if supplier_id is None:
         return NO_SUPPLIER
-    # a dot could be a folder, and some file systems take A and a for one
-    safe = quote(supplier_id, safe="").replace(".", "%2E")
-    if len(safe) > LONGEST_NAME or safe != safe.lower():
-        safe = f"{safe[:LONGEST_NAME]}-{sha256(supplier_id.encode()).hexdigest()[:HASH_DIGITS]}"
-    return f"supplier-{safe}.csv"
+    safe = quote(supplier_id, safe="")
+    mark = f"-{sha256(supplier_id.encode()).hexdigest()[:HASH_DIGITS]}" if is_marked else ""
+    return f"supplier-{safe[:LONGEST_NAME]}{mark}.csv"
 
 
 def safe_cell(text: str) -> str:
@@ -111,15 +119,15 @@ def safe_cell(text: str) -> str:
     return _FORMULA.sub(r"\1'", text)
 
 
-def _csv_file(export: OrderExport, supplier_id: str | None, lines: Sequence[OrderLine]) -> OrderFile:
+def _csv_file(export: OrderExport, name: str, lines: Sequence[OrderLine]) -> OrderFile:
     told = {"export_id": export.export_id, "copy_of": export.copy_of}
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
     writer.writerows(
-        {name: safe_cell(value or "") for name, value in {**told, **_texts(line)}.items()} for line in lines
+        {column: safe_cell(value or "") for column, value in {**told, **_texts(line)}.items()} for line in lines
     )
-    return OrderFile(file_name(supplier_id), text.getvalue().encode())
+    return OrderFile(name, text.getvalue().encode())
 
 
 def _summary(supplier_id: str | None, lines: Sequence[OrderLine], file: OrderFile) -> dict[str, Any]:
