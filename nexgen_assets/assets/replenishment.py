@@ -24,8 +24,8 @@ def order_decisions() -> dg.AssetSpec:
     return dg.AssetSpec(
         ORDER_DECISIONS,
         description=(
-            "One row per order line that somebody decided on, with its state. It stands in the database of decisions, not "
-            "on the lake: `nexgen orders` reads and writes it. Approved and exported lines reach `open_orders`."
+            "One row per order line that somebody decided on, with its state. It stands in the database of decisions, "
+            "not on the lake: `nexgen orders` reads and writes it. Approved and exported lines reach `open_orders`."
         ),
         group_name=GROUP,
         kinds={"python", "sql"},
