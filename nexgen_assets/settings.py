@@ -150,16 +150,15 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]  # values are validated, not typed
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{_variable(problem['loc'])}={_shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()
-        )
+        wrong = "; ".join(_told(problem["loc"], problem["input"], problem["msg"]) for problem in error.errors())
         raise SettingsError(f"wrong settings: {wrong}") from None
 
 
-def _shown(value: object) -> str:
-    """A wrong value as it was given, without the credentials of a URL."""
-    return re.sub(r"//[^/\s]*@", "//***@", repr(value))
+def _told(location: tuple[int | str, ...], value: object, problem: str) -> str:
+    field = Settings.model_fields.get(str(location[0])) if location else None
+    # what is never handed on is secret; of a URL, the credentials are
+    shown = "***" if field and field.exclude else re.sub(r"//[^/\s]*@", "//***@", repr(value))
+    return f"{_variable(location)}={shown}: {problem.removeprefix('Value error, ')}"
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

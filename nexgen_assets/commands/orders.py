@@ -276,11 +276,14 @@ def _units(text: str) -> Decimal:
 
 
 def _value_of(lines: Sequence[WorkLine]) -> str:
-    """The value of the lines whose cost is known, and how many have none."""
-    costs = [(line.order_units, (line.decision.order_row if line.decision else {}).get("unit_cost")) for line in lines]
-    known = sum((units * Decimal(repr(cost)) for units, cost in costs if cost is not None), Decimal(0))
-    unknown = sum(cost is None for _, cost in costs)
-    return f"{known:,.2f} in all" + (f", {unknown:,} of unknown cost not counted" if unknown else "")
+    """The value of the lines whose cost is known, and how many costs are assumed or missing."""
+    rows = [(line.order_units, line.decision.order_row) for line in lines if line.decision]
+    known = [(units, Decimal(repr(row["unit_cost"])), row) for units, row in rows if row["unit_cost"] is not None]
+    assumed = sum("unit_cost" in row["assumptions"].split(",") for *_, row in known)
+    told = [f"{sum((units * cost for units, cost, _ in known), Decimal(0)):,.2f} in all"]
+    told += [f"{assumed:,} at an assumed cost"] if assumed else []
+    told += [f"{len(rows) - len(known):,} without a cost"] if len(known) < len(rows) else []
+    return ", ".join(told)
 
 
 def _print_lines(lines: Sequence[WorkLine], console: Console) -> None:

@@ -152,7 +152,7 @@ def _found(session: Session, key: str | None) -> OrderExport | None:
 
 
 def _content_hash(lines: Sequence[Decision]) -> str:
-    told = [f"{key_of(line)!r} {line.revision} {line.order_units} {line.sequence}" for line in lines]
+    told = [f"{key_of(line)!r} {line.revision} {line.order_units}" for line in lines]
     return sha256("\n".join(sorted(told)).encode()).hexdigest()
 
 
