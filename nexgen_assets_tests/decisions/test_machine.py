@@ -210,4 +210,4 @@ class Planning(RuleBasedStateMachine):
 
 
 TestPlanning = Planning.TestCase
-TestPlanning.settings = settings(deadline=None, max_examples=30, stateful_step_count=30)
+TestPlanning.settings = settings(max_examples=30, stateful_step_count=30)
