@@ -173,7 +173,7 @@ def rollback(
 
 @app.command()
 def doctor() -> None:
-    """Check settings, S3, Spark, Java (if asked for) and Dagster; say what to do about each failure."""
+    """Check settings, S3, engines, the database of decisions and Dagster; say what to do about each failure."""
     from nexgen_assets.commands.doctor import examine
 
     raise typer.Exit(0 if examine(console) else 1)

@@ -63,10 +63,15 @@ class DecisionDatabase:
                 connection.begin()
             except OperationalError as error:
                 raise DatabaseError(
-                    f"the database of decisions {self.name} cannot be used: {str(error.orig).strip()}. "
+                    f"the database of decisions {self.name} cannot be used: {_first_line(error)}. "
                     "Check NEXGEN_DATABASE_URL and that the database runs"
                 ) from None
             yield connection
+
+
+def _first_line(error: OperationalError) -> str:
+    """What the driver says, without its guesses on further lines."""
+    return str(error.orig).strip().partition("\n")[0]
 
 
 def _engine(text: str | sa.URL) -> sa.Engine:
