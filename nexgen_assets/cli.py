@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from nexgen_assets import cli_orders
 from nexgen_assets.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 model_app = typer.Typer(no_args_is_help=True, help="The versions of the forecasting model.")
 app.add_typer(model_app, name="model")
+app.add_typer(cli_orders.app, name="orders")
 console = Console()
 
 
@@ -171,7 +173,7 @@ def rollback(
 
 @app.command()
 def doctor() -> None:
-    """Check settings, S3, Spark, Java (if asked for) and Dagster; say what to do about each failure."""
+    """Check settings, S3, engines, the database of decisions and Dagster; say what to do about each failure."""
     from nexgen_assets.commands.doctor import examine
 
     raise typer.Exit(0 if examine(console) else 1)
@@ -195,6 +197,9 @@ def _day(text: str | None, option: str) -> date | None:
 
 def main() -> None:
     """Entry point: known errors are one line for a person, everything else is a traceback for a developer."""
+    from nexgen_assets.decisions.database import DatabaseError
+    from nexgen_assets.decisions.exports import DeliveryError
+    from nexgen_assets.decisions.rules import DecisionError
     from nexgen_assets.launcher import RunFailedError
     from nexgen_assets.resources.embedded_s3 import EmbeddedS3Error
     from nexgen_assets.resources.lake import LakeError
@@ -202,8 +207,9 @@ def main() -> None:
     from nexgen_assets.sample_data import SampleDataError
 
     logging.getLogger("dagster").setLevel(logging.WARNING)
+    known = (SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, RunFailedError, SampleDataError)
     try:
         app()
-    except (SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, RunFailedError, SampleDataError) as error:
+    except (*known, DatabaseError, DecisionError, DeliveryError) as error:
         Console(stderr=True).print(f"[red]nexgen:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -12,7 +12,7 @@ from nexgen_assets.assets.forecasts import forecast_assets
 from nexgen_assets.assets.housekeeping import housekeeping_assets
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.monitoring import monitoring_assets
-from nexgen_assets.assets.replenishment import replenishment_assets
+from nexgen_assets.assets.replenishment import order_decisions, replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
 from nexgen_assets.assets.search import search_assets
 from nexgen_assets.automation import (
@@ -44,7 +44,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     }
 
 
-def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     with warnings.catch_warnings():
         # `backfill_policy` is a beta parameter; without it a range of days would be a run per day
         warnings.filterwarnings("ignore", message=".*backfill_policy.*", category=dg.BetaWarning)
@@ -56,6 +56,7 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *backtest_assets(settings),
             *search_assets(settings),
             *forecast_assets(settings, days),
+            order_decisions(),
             *replenishment_assets(settings, days),
             *monitoring_assets(days),
             *housekeeping_assets(settings),

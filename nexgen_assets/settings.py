@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexgen_assets.tables import HORIZON_DAYS
@@ -89,6 +89,14 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     fresh_by: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
         "06:00", description="Time of day by which yesterday's sales and orders must be there (HH:MM)"
     )
+    database_url: SecretStr | None = Field(
+        None,
+        exclude=True,  # settings are handed around as JSON, and a password must not be
+        description="Database of decisions, postgresql://user:password@host/name; empty for a file in the home folder",
+    )
+    approvers: str = Field(
+        "", description="Who may approve, cancel and export orders: names, separated by commas; empty for everybody"
+    )
     mlflow_uri: str | None = Field(
         None, description="URL of an MLflow server that gets a copy of every model version; empty for none"
     )
@@ -109,6 +117,10 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
         if value and urlsplit(value).username is not None:
             raise ValueError("credentials belong in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
         return value or None
+
+    @property
+    def approver_names(self) -> frozenset[str]:
+        return frozenset(name.strip() for name in self.approvers.split(",") if name.strip())
 
     @property
     def zone(self) -> ZoneInfo:
@@ -140,16 +152,15 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]  # values are validated, not typed
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{_variable(problem['loc'])}={_shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()
-        )
+        wrong = "; ".join(_told(problem["loc"], problem["input"], problem["msg"]) for problem in error.errors())
         raise SettingsError(f"wrong settings: {wrong}") from None
 
 
-def _shown(value: object) -> str:
-    """A wrong value as it was given, without the credentials of a URL."""
-    return re.sub(r"//[^/\s]*@", "//***@", repr(value))
+def _told(location: tuple[int | str, ...], value: object, problem: str) -> str:
+    field = Settings.model_fields.get(str(location[0])) if location else None
+    # what is never handed on is secret; of a URL, the credentials are
+    shown = "***" if field and field.exclude else re.sub(r"//[^/\s]*@", "//***@", repr(value))
+    return f"{_variable(location)}={shown}: {problem.removeprefix('Value error, ')}"
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -650,7 +650,7 @@ INVENTORY_COUNTS = Table(
         LOCATION,
         Column("count_date", DATE, "Day at whose close the stock was counted", nullable=False),
         Column("on_hand", REAL, "Units on hand", "units", nullable=False),
-        Column("on_order_units", REAL, "Units ordered and not yet received", "units", nullable=False, minimum=0),
+        Column("on_order_units", REAL, "Units ordered and not yet received; empty if not told", "units", minimum=0),
         Column("on_order_due_date", DATE, "Day those are due; empty if unknown"),
         Column("lead_time_days", REAL, "Days from order to receipt; empty if not told", "days", minimum=0),
         Column("unit_cost", MONEY, "Cost per unit; empty if not told", "money per unit", minimum=0),
@@ -662,6 +662,68 @@ INVENTORY_COUNTS = Table(
         *_UPLOADED_LINE,
     ),
     is_daily=False,
+)
+
+# Not stored on the lake: what `decisions/` hands over of the orders that are firm.
+FIRM_LINES = Table(
+    "firm_lines",
+    "One row per order line that is approved or exported.",
+    ("order_date", "product_id", "location"),
+    (
+        Column("order_date", DATE, "Day the order is placed", nullable=False),
+        PRODUCT,
+        LOCATION,
+        Column("due_date", DATE, "Day the order is sellable, at opening", nullable=False),
+        Column("order_units", REAL, "Units ordered", "units", nullable=False, minimum=0),
+    ),
+    is_daily=False,
+)
+
+OPEN_ORDERS = Table(
+    "open_orders",
+    "One row per order line on order at the close of the day, or assumed received since the last stock figure.",
+    ("day", "product_id", "location", "order_source", "ordered_as_of"),
+    (
+        _day("The day at whose close this holds"),
+        PRODUCT,
+        LOCATION,
+        Column(
+            "order_source",
+            TEXT,
+            "Who told of the line: `decision` (approved or exported here) or `inventory` (`on_order` of a file)",
+            nullable=False,
+        ),
+        Column(
+            "ordered_as_of",
+            DATE,
+            "Day the order is placed; for a line of an inventory file the day of its count",
+            nullable=False,
+        ),
+        Column("due_date", DATE, "Day the line is due; empty if unknown"),
+        Column("order_units", REAL, "Units ordered", "units", nullable=False, minimum=0),
+        Column(
+            "is_assumed_received",
+            FLAG,
+            "True from the due date on, until a stock figure of that day or later holds the units",
+            nullable=False,
+        ),
+    ),
+    figures={
+        "on_order_units": 'sum("order_units") FILTER (WHERE NOT "is_assumed_received")',
+        "assumed_received_units": 'sum("order_units") FILTER (WHERE "is_assumed_received")',
+    },
+    made_from=("inventory_counts", "daily_demand"),
+    lineage={
+        "order_source": ("inventory_counts.on_order_units",),
+        "ordered_as_of": ("inventory_counts.count_date",),
+        "due_date": ("inventory_counts.on_order_due_date",),
+        "order_units": ("inventory_counts.on_order_units",),
+        "is_assumed_received": (
+            "inventory_counts.on_order_due_date",
+            "inventory_counts.count_date",
+            "daily_demand.stock_level_as_of",
+        ),
+    },
 )
 
 _LEAD_TIME_SOURCES = (
@@ -726,12 +788,19 @@ INVENTORY_POSITIONS = Table(
         ),
         Column("is_default_unit_cost", FLAG, "True if the cost is assumed", nullable=False),
         Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
+        Column("supplier_id", TEXT, "Supplier: the item location's, else the product's; empty if not told"),
     ),
     same_series_as="daily_demand",
     figures={"unknown_stock_share": 'avg(CASE WHEN "on_hand" IS NULL THEN 1.0 ELSE 0.0 END)'},
-    made_from=("daily_demand", "inventory_counts"),
+    made_from=("daily_demand", "inventory_counts", "open_orders"),
     lineage={
-        "on_hand": ("inventory_counts.on_hand", "daily_demand.stock_level", "daily_demand.demand_units"),
+        "on_hand": (
+            "inventory_counts.on_hand",
+            "daily_demand.stock_level",
+            "daily_demand.demand_units",
+            "open_orders.order_units",
+        ),
+        "on_order_units": ("open_orders.order_units",),
         "on_hand_as_of": ("inventory_counts.count_date", "daily_demand.stock_level_as_of"),
         "is_on_hand_estimated": ("inventory_counts.count_date", "daily_demand.stock_level_as_of"),
         "inventory_source": ("inventory_counts.source", "daily_demand.stock_level"),
@@ -748,6 +817,7 @@ INVENTORY_POSITIONS = Table(
         "unit_cost": ("inventory_counts.unit_cost", "products.unit_cost", "daily_demand.unit_price"),
         "is_default_unit_cost": ("inventory_counts.unit_cost", "products.unit_cost"),
         "shelf_life_days": ("products.shelf_life_days", "daily_demand.shelf_life_days"),
+        "supplier_id": ("item_locations.supplier_id", "products.supplier_id"),
     },
 )
 
@@ -913,6 +983,7 @@ REORDER_RECOMMENDATIONS = Table(
             DATE,
             "Day from which the location no longer sells the product; empty if none is known",
         ),
+        Column("supplier_id", TEXT, "Supplier the order goes to; empty if not told"),
         Column("order_date", DATE, "Day the order is placed: the day after the origin", nullable=False),
         Column("receipt_date", DATE, "Day the order is sellable, at opening", nullable=False),
         Column("order_units", REAL, "Units to order", "units", nullable=False, minimum=0),
@@ -1210,6 +1281,7 @@ TABLES: dict[str, Table] = {
         PRODUCTS,
         SUPPLIERS,
         ITEM_LOCATIONS,
+        OPEN_ORDERS,
         INVENTORY_POSITIONS,
         BACKTEST,
         FORECASTS,

@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -16,10 +17,12 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
 
+from nexgen_assets.definitions import build_defs
+from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.resources.embedded_s3 import REGION, embedded_s3
 from nexgen_assets.resources.lake import LakeResource, S3Access
 from nexgen_assets.resources.registry import ModelRegistry
-from nexgen_assets.resources.spark import connect, embedded_engine
+from nexgen_assets.resources.spark import SparkResource, connect, embedded_engine, stop_engine
 from nexgen_assets.settings import Settings
 
 BUCKET = "nexgen"
@@ -114,6 +117,24 @@ def instance() -> Iterator[dg.DagsterInstance]:
     """Dagster's records of one test, in memory."""
     with dg.DagsterInstance.ephemeral() as made:
         yield made
+
+
+@pytest.fixture
+def graph(deployment: Settings, lake: LakeResource, engine_address: str) -> Iterator[dg.Definitions]:
+    """The whole graph of that deployment, on the embedded engine."""
+    spark = SparkResource(lake=lake, remote=engine_address)
+    yield build_defs(deployment, {"spark": spark, "tables": DeltaTableIOManager(lake=lake, spark=spark)})
+    stop_engine()
+
+
+def materialize(
+    graph: dg.Definitions, *names: str, day: date | None = None, tags: dict[str, str] | None = None
+) -> None:
+    """Run these assets, of a day if one is told."""
+    job = graph.resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetKey(name) for name in names]
+    partition = day.isoformat() if day else None
+    assert job.execute_in_process(asset_selection=keys, partition_key=partition, tags=tags).success
 
 
 @pytest.fixture(scope="session")

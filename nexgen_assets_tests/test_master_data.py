@@ -1,6 +1,5 @@
 """Master data through the whole graph: landed files, their tables, and the positions of the days that knew them."""
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,13 +10,10 @@ import pyarrow as pa
 import pytest
 
 from nexgen_assets.automation import LANDING
-from nexgen_assets.definitions import build_defs
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
-from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.landing_zone import LandingZone
-from nexgen_assets.resources.lake import LakeResource, S3Access
-from nexgen_assets.resources.spark import SparkResource, stop_engine
+from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import (
     CLEANED_FEATURES,
@@ -29,6 +25,7 @@ from nexgen_assets.tables import (
     REORDER_RECOMMENDATIONS,
     SUPPLIERS,
 )
+from nexgen_assets_tests.conftest import materialize
 
 pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning")
 
@@ -43,19 +40,6 @@ LANDED = {
 }
 
 
-@pytest.fixture
-def graph(deployment: Settings, lake: LakeResource, engine_address: str) -> Iterator[dg.Definitions]:
-    spark = SparkResource(lake=lake, remote=engine_address)
-    yield build_defs(deployment, {"spark": spark, "tables": DeltaTableIOManager(lake=lake, spark=spark)})
-    stop_engine()
-
-
-def materialize(graph: dg.Definitions, *names: str, tags: dict[str, str] | None = None) -> None:
-    job = graph.resolve_implicit_global_asset_job_def()
-    keys = [dg.AssetKey(name) for name in names]
-    assert job.execute_in_process(asset_selection=keys, tags=tags).success
-
-
 def land(zone: LandingZone, folder: Path, key: str, text: str) -> None:
     kind, name = key.split("/")
     path = folder / name
@@ -65,7 +49,7 @@ def land(zone: LandingZone, folder: Path, key: str, text: str) -> None:
 
 def positions(graph: dg.Definitions, access: S3Access) -> dict[date, dict[str, Any]]:
     """The positions of FIRST..LAST, made in one run."""
-    materialize(graph, "inventory_positions", tags=RANGE)
+    materialize(graph, "open_orders", "inventory_positions", tags=RANGE)
     return {row["day"]: row for row in DeltaTables(access).read(INVENTORY_POSITIONS).to_pylist()}
 
 

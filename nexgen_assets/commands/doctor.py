@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from nexgen_assets.launcher import dagster_home, open_instance
+from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import is_embedded, open_lake
 from nexgen_assets.resources.spark import connect, embedded_engine, spark_remote
 from nexgen_assets.settings import Settings, load_settings
@@ -34,6 +35,7 @@ def examine(console: Console) -> bool:
         ("S3", lambda: _check_s3(settings[0])),
         ("Java", _check_java),
         ("Spark", lambda: _check_spark(settings[0])),
+        ("decisions", lambda: open_book(settings[0]).database.name),
         ("Dagster", lambda: _check_dagster(settings[0])),
     ]
     healthy = True

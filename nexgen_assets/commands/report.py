@@ -113,5 +113,6 @@ def _print_times(result: PipelineResult, console: Console) -> None:
 def _print_next(result: PipelineResult, console: Console) -> None:
     name = result.settings.deployment
     prefix = "" if name == "local" else f"NEXGEN_DEPLOYMENT={name} "
-    console.print(f"Next: [bold]{prefix}nexgen up[/] for lineage, runs and tables in the Dagster UI")
+    console.print(f"Next: [bold]{prefix}nexgen orders list[/] to decide what is ordered")
+    console.print(f"      [bold]{prefix}nexgen up[/] for lineage, runs and tables in the Dagster UI")
     console.print(f"      [bold]{prefix}nexgen land FILE.csv[/], then [bold]{prefix}nexgen run[/] for your own sales")

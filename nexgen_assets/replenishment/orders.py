@@ -116,8 +116,8 @@ def _terms(rows: pa.Table, policy: Policy) -> dict[str, Any]:
     """Who, when, and on which terms: what the order starts from."""
     n = rows.num_rows
     lead_time = _numbers(rows, "lead_time_days").astype(np.int64)
-    copied = ("day", "product_id", "location", "product_name", "category", "delisted_on", "inventory_source")
-    return {name: rows[name] for name in (*copied, "model_version")} | {
+    who = ("day", "product_id", "location", "product_name", "category", "delisted_on", "supplier_id")
+    return {name: rows[name] for name in (*who, "inventory_source", "model_version")} | {
         "order_date": _days_after(rows["day"], np.full(n, 1)),
         "receipt_date": _days_after(rows["day"], 1 + lead_time),
         "next_order_date": _days_after(rows["day"], np.full(n, 1 + policy.review_period_days)),

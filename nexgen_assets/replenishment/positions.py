@@ -30,6 +30,7 @@ TOLD_TERMS = ("lead_time_days", "unit_cost", "pack_size", "min_order_quantity")
 def inventory_positions(
     demand: DataFrame,
     counts: DataFrame,
+    open_orders: DataFrame,
     start: date,
     end: date,
     *,
@@ -41,14 +42,13 @@ def inventory_positions(
     """Rows of `tables.INVENTORY_POSITIONS` for the days `start`..`end`: one per row of `demand` in that range.
 
     `demand` holds `tables.DAILY_DEMAND` from `active_days` - 1 days before `start` on, `counts` holds
-    `tables.INVENTORY_COUNTS`; rows outside that window are ignored. A row of day d rests on the `active_days` days up
-    to d and on the master data in force on d alone, so a range equals its single days.
+    `tables.INVENTORY_COUNTS`; rows outside that window are ignored. `open_orders` holds `tables.OPEN_ORDERS` of
+    `start`..`end`. A row of day d rests on the `active_days` days up to d, on the orders open on d and on the master
+    data in force on d alone, so a range equals its single days.
 
     - Stock: the newer of the latest inventory count and the latest `stock_level` of the sales lines; on the same day
       the count. Since then: on hand = max(0, that + assumed receipts - units sold since).
-    - Units on order at the count move to `on_hand` on their due date, as assumed received; a stock level of that day
-      or later holds them already. Those without a due date, or already overdue when counted, stay on order until the
-      next count.
+    - Assumed receipts and units on order are those of `open_orders`, the only source of either.
     - Each term is that of the first source that tells it, in this order: inventory counts (the latest told value),
       item locations, products, suppliers, sales lines, defaults. An item location tells the lead time; a product
       cost, pack, MOQ and shelf life; a supplier (the item location's, else the product's) the lead time; the sales
@@ -62,7 +62,7 @@ def inventory_positions(
     sold = _with_units_sold(_events(_between(demand, "day", first, end), counts, start))
     known = sold.where(F.col("is_demand") & (F.col("day") >= F.lit(start)))
     counted = _join_counts(known, counts, active_days)
-    positions = _stock(with_terms(counted, told, start, end))
+    positions = _stock(_with_orders(with_terms(counted, told, start, end), open_orders))
     terms = _terms(default_lead_time_days, default_margin)
     return positions.select(
         *(terms.get(c.name, F.col(c.name)).cast(spark_type(c.type)).alias(c.name) for c in INVENTORY_POSITIONS.columns)
@@ -81,7 +81,7 @@ def _with_latest_terms(counts: DataFrame) -> DataFrame:
         told = F.when(_is_told(term), F.struct("count_date", F.col(term).alias("value")))
         return F.last(told, ignorenulls=True).over(to_date).alias(f"counted_{term}")
 
-    stock = ("count_date", "on_hand", "on_order_units", "on_order_due_date", "source")
+    stock = ("count_date", "on_hand", "source")
     return counts.select(*SERIES, *stock, *(latest(term) for term in TOLD_TERMS))
 
 
@@ -142,16 +142,24 @@ def _join_counts(known: DataFrame, counts: DataFrame, active_days: int) -> DataF
     )
 
 
+def _with_orders(known: DataFrame, open_orders: DataFrame) -> DataFrame:
+    """Adds the units on order, and those assumed received since the last stock figure."""
+    received = F.when(F.col("is_assumed_received"), F.col("order_units")).otherwise(0.0)
+    # sums of doubles of exact thousandths: rounding removes their noise
+    sums = open_orders.groupBy("day", *SERIES).agg(
+        F.round(F.sum(F.col("order_units") - received), 3).alias("on_order_units"),
+        F.round(F.sum(received), 3).alias("received_units"),
+    )
+    return sums.join(known, ["day", *SERIES], "right")
+
+
 def _stock(known: DataFrame) -> DataFrame:
     """Adds the stock columns: of the newer of count and stock level, on the same day of the count."""
-    day, count_date, due = F.col("day"), F.col("count_date"), F.col("on_order_due_date")
+    day, count_date = F.col("day"), F.col("count_date")
     # `greatest` skips nulls: the day of the only stock there is
     as_of = F.greatest(count_date, F.col("stock_level_as_of"))
     is_counted = F.coalesce(count_date == as_of, F.lit(False))
-    # overdue when counted: the count itself says that it has not come
-    is_received = F.coalesce((due > count_date) & (due <= day), F.lit(False))
-    # a stock level of the due day or later holds it already
-    receipts = F.when(is_received & (due > as_of), F.col("on_order_units")).otherwise(0.0)
+    receipts = F.coalesce("received_units", F.lit(0.0))
     sold_at_last_stock = F.when(is_counted, F.col("units_sold_at_count")).otherwise(F.col("units_sold_at_stock_level"))
     sold_since = (F.col("units_sold") - sold_at_last_stock).cast("double")
     last_stock = F.when(is_counted, F.col("on_hand")).otherwise(F.col("stock_level").cast("double"))
@@ -166,7 +174,7 @@ def _stock(known: DataFrame) -> DataFrame:
             "inventory_source": F.when(is_counted, F.col("source"))
             .when(F.col("stock_level").isNotNull(), "sales_lines")
             .otherwise("unknown"),
-            "on_order_units": F.when(is_received, 0.0).otherwise(F.coalesce("on_order_units", F.lit(0.0))),
+            "on_order_units": F.coalesce("on_order_units", F.lit(0.0)),
         }
     )
 

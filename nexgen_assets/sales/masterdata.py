@@ -271,7 +271,7 @@ UPLOADS: dict[str, UploadKind] = {
             _PRODUCT,
             _LOCATION,
             Field("on_hand", _real, ("38", "112.5", "0"), is_required=True),
-            Field("on_order", _not_negative, ("24", "", "12"), target="on_order_units", default=0.0),
+            Field("on_order", _not_negative, ("24", "", "12"), target="on_order_units"),
             Field("on_order_due_date", _date, ("2024-03-13", "", "2024-03-12")),
             Field("lead_time", _not_negative, ("3", "", "2"), target="lead_time_days"),
             _UNIT_COST,

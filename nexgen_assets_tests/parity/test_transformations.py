@@ -9,6 +9,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from nexgen_assets.forecasting.features import cleaned_features
+from nexgen_assets.replenishment.open_orders import open_orders
 from nexgen_assets.replenishment.positions import inventory_positions
 from nexgen_assets.replenishment.terms import MasterData
 from nexgen_assets.resources.spark import SparkEngineError, connect
@@ -19,8 +20,10 @@ from nexgen_assets.tables import (
     CALENDAR,
     CLEANED_SALES,
     DAILY_DEMAND,
+    FIRM_LINES,
     INVENTORY_COUNTS,
     ITEM_LOCATIONS,
+    OPEN_ORDERS,
     PRODUCTS,
     RAW_SALES,
     REJECTED_SALES,
@@ -51,6 +54,20 @@ COUNTS = pa.Table.from_pylist(
         for product, location in [("010001", "Springfield"), ("010002", "Springfield")]
     ],
     schema=INVENTORY_COUNTS.arrow_schema,
+)
+FIRM = pa.Table.from_pylist(
+    [
+        {
+            "order_date": FIRST_ORIGIN + timedelta(days=n),
+            "product_id": product,
+            "location": "Springfield",
+            "due_date": FIRST_ORIGIN + timedelta(days=n + 2),
+            "order_units": 3.5,
+        }
+        for product in ("010001", "010003")
+        for n in range(5)
+    ],
+    schema=FIRM_LINES.arrow_schema,
 )
 CLOSURES = pa.Table.from_pylist(
     [
@@ -120,9 +137,12 @@ def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
     ).toArrow()
     known = frame(DAILY_DEMAND, demand)
     features = cleaned_features(known, FIRST_ORIGIN, LAST_DAY, 400)
+    counts = frame(INVENTORY_COUNTS, COUNTS)
+    orders = open_orders(FIRM, counts, known, FIRST_ORIGIN, LAST_DAY, active_days=ACTIVE_DAYS).toArrow()
     positions = inventory_positions(
         known,
-        frame(INVENTORY_COUNTS, COUNTS),
+        counts,
+        frame(OPEN_ORDERS, orders),
         FIRST_ORIGIN,
         LAST_DAY,
         told=MasterData(*(frame(table, uploaded(table)) for table in (PRODUCTS, SUPPLIERS, ITEM_LOCATIONS))),
@@ -135,6 +155,7 @@ def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
         "cleaned_sales": sales,
         "daily_demand": demand,
         "cleaned_features": features.toArrow(),
+        "open_orders": orders,
         "inventory_positions": positions.toArrow(),
     }
 
@@ -169,7 +190,7 @@ def test_a_jvm_beside_another_engine_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features", "inventory_positions"],
+    ["cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features", "open_orders", "inventory_positions"],
 )
 def test_both_engines_make_the_same_table(by_sail: Tables, by_jvm: Tables, name: str) -> None:
     assert by_jvm[name].num_rows > 0

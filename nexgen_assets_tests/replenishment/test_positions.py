@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from nexgen_assets import tables
+from nexgen_assets.replenishment.open_orders import open_orders
 from nexgen_assets.replenishment.positions import inventory_positions
 from nexgen_assets.replenishment.terms import MasterData
 
@@ -83,9 +84,11 @@ def positions_of(  # noqa: PLR0917
     active_days: int = 90,
     uploads: Uploads = NOTHING,
 ) -> pa.Table:
+    sales, counted = frame_of(spark, tables.DAILY_DEMAND, demand), frame_of(spark, tables.INVENTORY_COUNTS, counts)
     positions = inventory_positions(
-        frame_of(spark, tables.DAILY_DEMAND, demand),
-        frame_of(spark, tables.INVENTORY_COUNTS, counts),
+        sales,
+        counted,
+        open_orders(tables.FIRM_LINES.arrow_schema.empty_table(), counted, sales, start, end, active_days=active_days),
         start,
         end,
         told=MasterData(
@@ -572,7 +575,8 @@ select day, product_id, location,
     moq is null as is_default_min_order_quantity,
     coalesce(cost, unit_price::double * (1 - 0.3)) as unit_cost,
     cost is null as is_default_unit_cost,
-    coalesce(product.shelf_life_days, shelf_life_days) as shelf_life_days
+    coalesce(product.shelf_life_days, shelf_life_days) as shelf_life_days,
+    supplied_by as supplier_id
 from facts f order by day, product_id, location
 """
 ORACLE_LATEST = """(select arg_max(t, (t.effective_date, t.arrived_at, t.file_key)) from {table} t

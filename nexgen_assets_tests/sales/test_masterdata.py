@@ -43,7 +43,7 @@ def test_a_count_of_the_required_columns_alone_gets_visible_defaults() -> None:
             "location": "S",
             "count_date": date(2024, 3, 10),
             "on_hand": 12.5,
-            "on_order_units": 0.0,
+            "on_order_units": None,
             "on_order_due_date": None,
             "lead_time_days": None,
             "unit_cost": None,
