@@ -47,7 +47,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = f"-h 127.0.0.1 -p {port} -k {folder} -F"
-    control = [programs / "pg_ctl", "-D", data, "-s", "-w", "-l", folder / "log"]
+    control = [programs / "pg_ctl", "-D", data, "-s", "-w", "-t", "180", "-l", folder / "log"]
     subprocess.run([*control, "-o", options, "start"], check=True, **user)
     yield sa.URL.create("postgresql", "nexgen", "secret", "127.0.0.1", port, "postgres")
     subprocess.run([*control, "-m", "immediate", "stop"], check=True, **user)
