@@ -14,7 +14,7 @@ from nexgen_assets.forecasting import drift
 from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE
 from nexgen_assets.forecasting.retraining import DRIFT_DAYS, NO_RETRAINING_DUE
 from nexgen_assets.io_managers.delta_tables import DeltaTables
-from nexgen_assets.launcher import TRAINING
+from nexgen_assets.jobs import TRAINING
 from nexgen_assets.monitoring import monitoring_checks
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import LakeResource

@@ -12,10 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.jobs import INGEST, TRAINING
 from nexgen_assets.landing_zone import CURRENT, LandingZone
 from nexgen_assets.launcher import (
-    INGEST,
-    TRAINING,
     CheckFailedError,
     PlannedRun,
     RunFailedError,
