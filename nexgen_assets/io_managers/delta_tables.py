@@ -115,7 +115,7 @@ class TableReader:
         return self.rows(day, day, columns)
 
     def rows(self, start: date, end: date, columns: Sequence[str] | None = None, condition: str = "true") -> pa.Table:
-        """The rows of start..end that meet a condition on the grain, in SQL, in the contract's types: let them be few."""
+        """The rows of start..end, few of them, that meet a condition on the grain (in SQL), in the contract's types."""
         return _stream(self.table, self.source, start, end, columns, condition).read_all()
 
 

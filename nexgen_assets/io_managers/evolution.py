@@ -45,13 +45,13 @@ class Outdated:
 
     def __str__(self) -> str:
         days = ", ".join(map(str, self.ranges[:RANGES_SHOWN]))
-        if hidden := len(self.ranges) - RANGES_SHOWN:
-            days += f", and {hidden} more ranges" if hidden > 0 else ""
-        what = f"days {days}" if days else "the table"
+        if (hidden := len(self.ranges) - RANGES_SHOWN) > 0:
+            days += f" and {hidden} more ranges"
+        what = f"its days {days}" if days else "it"
+        once = " in one run" if self.at_once else ""
         job = job_of(self.table.name)
-        how = f" by the job `{job}`" if job else ""
-        once = ", all in one run" if self.at_once else ""
-        return f"{self.table.name}: {self.problem}. Build {what} anew{how}{once}: `nexgen upgrade` does"
+        how = f" by the job `{job}`: `nexgen upgrade` does so" if job else ""
+        return f"{self.table.name}: {self.problem}; build {what} anew{once}{how}"
 
 
 class OutdatedTableError(RuntimeError):
@@ -166,9 +166,7 @@ def without_values(
         return None
     columns = [name for name in tests if any(row[f"without_{name}"] for row in found)]
     days = tuple(sorted(row["key"] for row in found)) if table.is_daily else ()
-    on_days = f" on {len(days):,} days" if days else ""
-    verb = "has" if len(columns) == 1 else "have"
-    return Outdated(table, f"{', '.join(columns)} {verb} no value{on_days}, written by an older version", days)
+    return Outdated(table, f"an older version wrote rows without {', '.join(columns)}", days)
 
 
 def _is_required(table: Table, name: str) -> bool:
