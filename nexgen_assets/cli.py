@@ -105,6 +105,18 @@ def run(
 
 
 @app.command()
+def upgrade(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what is outdated and which runs mend it")
+    ] = False,
+) -> None:
+    """After an upgrade of the code: build anew what an older version left and this one cannot read."""
+    from nexgen_assets.commands.upgrade import upgrade
+
+    raise typer.Exit(0 if upgrade(load_settings(), console, dry_run=dry_run) else 1)
+
+
+@app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on; the UI has no login of its own")] = "127.0.0.1",
@@ -171,7 +183,7 @@ def rollback(
 
 @app.command()
 def doctor() -> None:
-    """Check settings, S3, Spark, Java (if asked for) and Dagster; say what to do about each failure."""
+    """Check settings, S3, Spark, Java (if asked for), Dagster and the lake; say what to do about each failure."""
     from nexgen_assets.commands.doctor import examine
 
     raise typer.Exit(0 if examine(console) else 1)

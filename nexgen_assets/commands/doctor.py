@@ -35,6 +35,7 @@ def examine(console: Console) -> bool:
         ("Java", _check_java),
         ("Spark", lambda: _check_spark(settings[0])),
         ("Dagster", lambda: _check_dagster(settings[0])),
+        ("lake", lambda: _check_lake(settings[0])),
     ]
     healthy = True
     for name, check in checks:
@@ -133,3 +134,11 @@ def _check_dagster(settings: Settings) -> str:
     with open_instance(settings) as instance:
         runs = instance.get_runs_count()
     return f"{len(graph.get_all_asset_keys())} assets load; {runs} runs in {dagster_home(settings)}"
+
+
+def _check_lake(settings: Settings) -> str:
+    from nexgen_assets.upgrade import leftovers
+
+    if problems := leftovers(open_lake(settings)).problems:
+        raise AilmentError("; ".join(problems))
+    return "tables and champion are of this version"

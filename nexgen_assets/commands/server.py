@@ -12,9 +12,11 @@ from types import FrameType
 
 from rich.console import Console
 
+from nexgen_assets.commands.upgrade import print_problems
 from nexgen_assets.launcher import RunFailedError, fail_dead_runs, open_instance, shipped_file
 from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.settings import Settings
+from nexgen_assets.upgrade import leftovers
 
 GRACE_SECONDS = 15
 
@@ -34,6 +36,7 @@ def serve(settings: Settings, host: str, port: int, console: Console) -> None:
         console.print(f"Dagster UI  [bold]http://{host}:{port}[/]   (Ctrl-C stops everything)")
         console.print(f"Lake        {access.root} at {access.endpoint or 'AWS'}")
         console.print(f"Logs        {settings.home_path / 'logs'}")
+        print_problems(leftovers(access), console)
         _wait(running)
 
 

@@ -133,13 +133,13 @@ class TrainedModel:
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> "TrainedModel":
-        """The model of `to_files`; raises ModelError if it was made for other features."""
+        """The model of `to_files`; raises ModelError if other code made it, or for other features."""
         manifest = json.loads(files[MANIFEST_FILE])
-        if (made_for := manifest["feature_names"]) != list(STORED_FEATURES):
+        if (made_for := manifest.get("feature_names", [])) != list(STORED_FEATURES):
             raise ModelError(
                 f"the model was trained on other features ({set(made_for) ^ set(STORED_FEATURES)}): retrain"
             )
-        if (version := manifest["code_version"]) != CODE_VERSION:
+        if (version := manifest.get("code_version")) != CODE_VERSION:
             raise ModelError(f"the model was made by code version {version}, this is {CODE_VERSION}: retrain")
         return cls(
             MeanModel(

@@ -10,16 +10,17 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from nexgen_assets.jobs import DAILY
 from nexgen_assets.resources.aliases import CHALLENGER, CHAMPION, ROLLED_BACK, Aliases, ModelVersion, Move, Numbers
 from nexgen_assets.resources.lake import S3Access
 
 if TYPE_CHECKING:
-    from nexgen_assets.forecasting.model import TrainedModel
+    from nexgen_assets.forecasting.model import ModelError, TrainedModel
     from nexgen_assets.forecasting.quantiles import Calibration
 
 _ALIASES = "aliases.json"
@@ -214,32 +215,76 @@ class ModelRegistry:
 
 
 class Champions:
-    """Champions as models: who serves an origin, and what a forecast's model knew of its errors."""
+    """Champions as models: who serves an origin, and what a forecast's model knew of its errors.
+
+    A version that other code made may be one that this code cannot load: it serves nothing until it is trained anew.
+    """
 
     def __init__(self, access: S3Access) -> None:
         self._registry = ModelRegistry(access)
-        self._load = lru_cache(maxsize=2)(self._read)
+        self._load = lru_cache(maxsize=8)(self._read)
 
     def serving(self, origin: date) -> "tuple[str, TrainedModel] | None":
-        """Version and content of the newest champion that had not seen anything later; None without one."""
-        champion = self._registry.champion_for(origin)
-        return None if champion is None else (champion.version, self._load(champion.version))
+        """Version and content of the newest champion that had not seen anything later and that this code can load.
+
+        None without one.
+        """
+        from nexgen_assets.forecasting.model import TrainedModel
+
+        loaded = ((known.version, self._load(known.version)) for known in self._aliases.champions_for(origin))
+        return next(((version, model) for version, model in loaded if isinstance(model, TrainedModel)), None)
+
+    def passed_over(self, origin: date) -> dict[str, str]:
+        """Champions that would serve the origin before the one that does, and why this code cannot load them."""
+        from nexgen_assets.forecasting.model import TrainedModel
+
+        reasons: dict[str, str] = {}
+        for known in self._aliases.champions_for(origin):
+            model = self._load(known.version)
+            if isinstance(model, TrainedModel):
+                break
+            reasons[known.version] = str(model)
+        return reasons
+
+    def can_load(self, version: str) -> bool:
+        """Whether this code can load a version of the registry."""
+        from nexgen_assets.forecasting.model import TrainedModel
+
+        return isinstance(self._load(version), TrainedModel)
 
     def calibration_of(self, versions: Sequence[str]) -> "Calibration | None":
         """The calibration of the one model that made a day's forecasts, None for the seasonal naive.
 
-        Raises ValueError if several made them.
+        Raises ValueError if several made them, or one that this code cannot load.
         """
         from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE
+        from nexgen_assets.forecasting.model import TrainedModel
 
         if len(versions) > 1:
             raise ValueError(f"forecasts of one day by several models ({', '.join(versions)}): rebuild that day")
-        return self._load(versions[0]).calibration if versions and versions[0] != SEASONAL_NAIVE else None
+        if not versions or versions[0] == SEASONAL_NAIVE:
+            return None
+        model = self._load(versions[0])
+        if not isinstance(model, TrainedModel):
+            raise ValueError(
+                f"forecasts of this day are by model {versions[0]}, and {model}, and forecast the day anew, with the "
+                f"job `{DAILY}`"
+            )
+        return model.calibration
 
-    def _read(self, version: str) -> "TrainedModel":
-        from nexgen_assets.forecasting.model import TrainedModel
+    @cached_property
+    def _aliases(self) -> Aliases:
+        """The aliases as they were when first asked for: a run serves by one state of them."""
+        return self._registry.aliases()
 
-        return TrainedModel.from_files(self._registry.load(version))
+    def _read(self, version: str) -> "TrainedModel | ModelError":
+        from nexgen_assets.forecasting.model import ModelError, TrainedModel
+
+        files = self._registry.load(version)
+        try:
+            return TrainedModel.from_files(files)
+        except ModelError as error:
+            return error
 
 
 def version_name(files: dict[str, bytes], training_cutoff: date) -> str:

@@ -344,8 +344,8 @@ def test_a_small_table_without_a_required_value_is_an_error_that_names_its_job(t
     with pytest.raises(OutdatedTableError) as raised:
         tables.read(PRODUCTS)
     assert str(raised.value) == (
-        "products: an older version wrote rows without line_number; build it anew by the job `ingest`: `nexgen upgrade` "
-        "does so"
+        "products: an older version wrote rows without line_number; build it anew by the job `ingest`: "
+        "`nexgen upgrade` does so"
     )
 
 
