@@ -80,7 +80,9 @@ def _retraining(settings: Settings, tables: DeltaTables, day: date) -> Verdict:
 def _last_cutoff(registry: ModelRegistry, champions: Champions, newest: date) -> date | None:
     """Up to which day this code has trained, whether the version serves or not; None if not of late."""
     recent = [known for known in registry.versions() if (newest - known.training_cutoff).days < retraining.PAUSE_DAYS]
-    return max((known.training_cutoff for known in recent if champions.can_load(known.version)), default=None)
+    return max(
+        (known.training_cutoff for known in recent if champions.objection_to(known.version) is None), default=None
+    )
 
 
 def _failed_in_a_row(judge: Callable[[date], Verdict], day: date) -> int:

@@ -14,9 +14,9 @@ NO_RETRAINING_DUE = "no_retraining_due"
 DRIFT_DAYS = 8  # a finding about the inputs of a week lasts a week if only one day was odd
 PAUSE_DAYS = 7  # a training that did not help is not repeated before so much is new
 RULE = (
-    "This code can load the champion, the champion learned from sales of the last NEXGEN_RETRAIN_AFTER_DAYS days, and no "
-    f"drift of its errors, its coverage or its inputs has lasted {DRIFT_DAYS} days. If it fails, the sensor `retraining` "
-    "asks for a training."
+    "This code can load the champion, the champion learned from sales of the last NEXGEN_RETRAIN_AFTER_DAYS days, and "
+    f"no drift of its errors, its coverage or its inputs has lasted {DRIFT_DAYS} days. If it fails, the sensor "
+    "`retraining` asks for a training."
 )
 
 
@@ -34,8 +34,8 @@ class Evidence:
 
     `last_cutoff` is that of the newest version of this code, whether it serves or not. `unusable` is why this code
     cannot load the champion, if it cannot: what forecasts then is an earlier one, or the seasonal naive.
-    `drifting_days` says of each check how many days in a row, up to `day`, it has failed on the champion's own forecasts
-    and inputs.
+    `drifting_days` says of each check how many days in a row, up to `day`, it has failed on the champion's own
+    forecasts and inputs.
     """
 
     day: date
