@@ -12,7 +12,7 @@ from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.evolution import Outdated, of_other_types, without_values
 from nexgen_assets.jobs import BACKTESTING, DAILY, HISTORY, INGEST, TRAINING, job_of
 from nexgen_assets.launcher import PlannedRun, training_run
-from nexgen_assets.partitions import merged
+from nexgen_assets.partitions import DayRange, merged
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.resources.registry import Champions
 from nexgen_assets.tables import CLEANED_FEATURES, TABLES
@@ -34,17 +34,24 @@ class Leftovers:
         return [*map(str, self.tables), *(f"{words}{mended}" for words in models)]
 
     def runs(self) -> list[PlannedRun]:
-        """The runs that mend it, each after those that it rests on: a model learns from features that are mended."""
+        """The runs that mend it, each after those that it rests on.
+
+        Days go from old to new, because a day looks back on earlier ones, and those whose forecasts or orders are
+        outdated are built up to their orders at once. A champion is trained on what is mended then, and forecasts the
+        newest day.
+        """
+        history, daily = self._days(HISTORY), self._days(DAILY)
+        if daily and any(found.at_once for found in self._of(HISTORY)):
+            daily |= history  # no run may replace but a part of these days
+        ranges = [(days, HISTORY) for days in merged(history - daily)] + [(days, DAILY) for days in merged(daily)]
         runs = [PlannedRun(INGEST)] if self._of(INGEST) else []
-        runs += self._over_days(HISTORY)
+        runs += [PlannedRun(job, days) for days, job in sorted(ranges, key=lambda planned: planned[0].start)]
         if self.champions and self.newest_day:
-            runs.append(training_run(self.newest_day))
-        runs += self._over_days(DAILY)
+            runs += [training_run(self.newest_day), PlannedRun(DAILY, DayRange(self.newest_day, self.newest_day))]
         return [*runs, PlannedRun(BACKTESTING)] if self._of(BACKTESTING) else runs
 
-    def _over_days(self, job: str) -> Iterator[PlannedRun]:
-        days = {day for found in self._of(job) for days in found.ranges for day in days}
-        return (PlannedRun(job, days_range) for days_range in merged(days))
+    def _days(self, job: str) -> set[date]:
+        return {day for found in self._of(job) for days in found.ranges for day in days}
 
     def _of(self, job: str) -> list[Outdated]:
         return [found for found in self.tables if job_of(found.table.name) == job]

@@ -34,6 +34,11 @@ from nexgen_assets.settings import Settings
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND, FORECASTS
 from nexgen_assets_tests.shops import LAST, open_shop
 
+pytestmark = [
+    # the parameter is beta, and there is no other way to one run for a range of days
+    pytest.mark.filterwarnings("ignore:.*backfill_policy:dagster.BetaWarning"),
+]
+
 WEEK_AGO = LAST - timedelta(days=7)
 ORIGIN = LAST - timedelta(days=28)
 HASTY = {"rounds": 40}  # learns too little, and still beats the seasonal naive
