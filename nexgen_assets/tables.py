@@ -1164,6 +1164,7 @@ BACKTEST = Table(
     },
 )
 
+# Its rows are remembered, not computed: no run can fill a column that older ones lack, so a new one has to be nullable.
 LANDING_FILES = Table(
     "landing_files",
     "One row per version of a landing file: the manifest.",

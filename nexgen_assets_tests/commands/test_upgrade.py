@@ -40,21 +40,25 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home, story = tmp_path_factory.mktemp("upgrade"), Story()
-    finish(start(home, "land", str(write_sales(home / "sales.csv"))))
-    finish(start(home, "run"))
+
+    def nexgen(*arguments: str) -> "subprocess.Popen[str]":
+        return start(home, *arguments, NEXGEN_TRAINING_ROWS="1000")
+
+    finish(nexgen("land", str(write_sales(home / "sales.csv"))))
+    finish(nexgen("run"))
     with lake_of(home) as access:
         story.before = rows_of(access)
         story.older_champion = make_older(access)
-    story.day = fail(start(home, "run", "--start", str(LAST), "--end", str(LAST)))
-    story.told = fail(start(home, "upgrade", "--dry-run"))
-    story.doctor = fail(start(home, "doctor"))
-    story.up = first_lines(start(home, "up", "--port", str(free_port())), until="training")
-    finish(start(home, "upgrade"))
+    story.day = fail(nexgen("run", "--start", str(LAST), "--end", str(LAST)))
+    story.told = fail(nexgen("upgrade", "--dry-run"))
+    story.doctor = fail(nexgen("doctor"))
+    story.up = first_lines(nexgen("up", "--port", str(free_port())), until="training")
+    finish(nexgen("upgrade"))
     with lake_of(home) as access:
         story.after = rows_of(access)
         found = Champions(access).serving(LAST)
         story.served = found[0] if found else ""
-    story.again = finish(start(home, "upgrade"))
+    story.again = finish(nexgen("upgrade"))
     return story
 
 
