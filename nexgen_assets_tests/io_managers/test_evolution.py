@@ -18,8 +18,10 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from nexgen_assets.io_managers import delta_tables
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.evolution import OutdatedTableError
+from nexgen_assets.io_managers.maintenance import maintain
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.tables import DAILY_DEMAND, PRODUCTS, TEXT, WHOLE, Column, Table
 
@@ -195,6 +197,24 @@ def test_writers_of_old_and_new_contract_at_once_all_land(access: S3Access) -> N
         *(None, None),
         *(2.5, 2.5, 2.5),
     ]
+
+
+def test_housekeeping_makes_up_no_value_where_it_merges_files_of_an_older_contract(
+    older: DeltaTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta_tables, "ROWS_PER_WRITE", 1)
+    two = pa.concat_tables([demand(DAYS[0]), demand(DAYS[0], product_id="008")])
+    reader = two.select(BEFORE.names).to_reader(max_chunksize=1)
+    older.replace_days(BEFORE, reader, DAYS[0], DAYS[0], "pieces")
+    write(older, DAILY_DEMAND, demand(DAYS[3]), DAYS[3], DAYS[3])
+
+    upkeep = maintain(older, DAILY_DEMAND, retention_days=30, now=datetime.now(UTC))
+
+    assert upkeep
+    assert upkeep.files_merged == 2
+    assert older.read(DAILY_DEMAND, DAYS[0], DAYS[0], columns=[OPTIONAL])[OPTIONAL].to_pylist() == [None, None]
+    with pytest.raises(OutdatedTableError, match=r"rows without is_open; build its days 2024-01-01\.\.2024-01-03 anew"):
+        older.read(DAILY_DEMAND)
 
 
 # ---- reading
