@@ -125,7 +125,7 @@ def first_lines(process: "subprocess.Popen[str]", until: str, seconds: float = 9
             assert lines[-1], f"ended after {lines}"
     finally:
         process.terminate()
-        process.wait(60)
+        process.communicate(timeout=60)
     return " ".join(" ".join(lines).split())
 
 
