@@ -14,18 +14,17 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from nexgen_assets.assets.forecasts import forecast_assets
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.automation import rollback_job
+from nexgen_assets.definitions import build_defs
 from nexgen_assets.forecasting import model as model_module
 from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE, seasonal_naive_forecast
 from nexgen_assets.forecasting.model import CODE_VERSION, MANIFEST_FILE
 from nexgen_assets.forecasting.promotion import FIT_TO_SERVE
-from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.models import ModelIOManager
 from nexgen_assets.launcher import rollback_run
-from nexgen_assets.partitions import DayRange, daily_partitions
+from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.aliases import CHALLENGER, CHAMPION, ROLLED_BACK
 from nexgen_assets.resources.lake import LakeResource, S3Access
 from nexgen_assets.resources.registry import Champions, ModelRegistry
@@ -235,14 +234,11 @@ def older(train: Train, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
     return champion.version
 
 
-def forecast_last_day(shop: Settings, lake: LakeResource, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    """Materialize `forecasts` of LAST."""
-    return dg.materialize(
-        forecast_assets(shop, daily_partitions(shop)),
-        instance=instance,
-        resources={"lake": lake, "tables": DeltaTableIOManager(lake=lake, spark=SparkResource(lake=lake))},
-        tags=DayRange(LAST, LAST).tags,
-    )
+def forecast_last_day(shop: Settings, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    """Materialize `forecasts` of LAST, and nothing else of the graph."""
+    job = build_defs(shop).resolve_implicit_global_asset_job_def()
+    wanted = [dg.AssetKey(FORECASTS.name)]
+    return job.execute_in_process(instance=instance, asset_selection=wanted, tags=DayRange(LAST, LAST).tags)
 
 
 def servers_of_last_day(lake: LakeResource) -> set[str]:
@@ -252,7 +248,7 @@ def servers_of_last_day(lake: LakeResource) -> set[str]:
 def test_it_forecasts_nothing_and_the_log_says_to_train(
     shop: Settings, lake: LakeResource, older: str, instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert forecast_last_day(shop, lake, instance).success
+    assert forecast_last_day(shop, instance).success
     assert servers_of_last_day(lake) == {SEASONAL_NAIVE}
     told = capfd.readouterr().err
     assert f"champion {older} does not serve: the model was made by code version {CODE_VERSION}, this is next" in told
@@ -267,7 +263,7 @@ def test_an_earlier_champion_that_can_be_loaded_serves_in_its_place(
     files = registry.load(own)
     manifest = json.loads(files[MANIFEST_FILE]) | {"code_version": "next", "training_cutoff": LAST.isoformat()}
     registry.promote(registry.register(files | {MANIFEST_FILE: json.dumps(manifest).encode()}, LAST).version)
-    assert forecast_last_day(shop, lake, instance).success
+    assert forecast_last_day(shop, instance).success
     assert servers_of_last_day(lake) == {own}
 
 
@@ -276,7 +272,7 @@ def test_a_new_training_serves_again(
 ) -> None:
     newer = train(LAST)
     assert newer.version != older
-    assert forecast_last_day(shop, lake, instance).success
+    assert forecast_last_day(shop, instance).success
     assert servers_of_last_day(lake) == {newer.version}
 
 

@@ -1,11 +1,10 @@
 """`nexgen upgrade`: a lake that an older version left, from what is said of it to the day it is whole again."""
 
 import json
-import select
 import socket
 import subprocess
-import time
 from dataclasses import dataclass, field, replace
+from threading import Timer
 
 import obstore
 import pyarrow as pa
@@ -113,19 +112,17 @@ def free_port() -> int:
 
 
 def first_lines(process: "subprocess.Popen[str]", until: str, seconds: float = 90) -> str:
-    """What a server prints up to a line with these words, before it is stopped."""
-    assert process.stdout
+    """What a server prints up to a line with these words; then, or when the time is over, it is stopped."""
+    too_late = Timer(seconds, process.terminate)
+    too_late.start()
     lines: list[str] = []
-    deadline = time.monotonic() + seconds
-    try:
-        while not lines or until not in lines[-1]:
-            ready, _, _ = select.select([process.stdout], [], [], deadline - time.monotonic())
-            assert ready, f"not told within {seconds} s: {lines}"
-            lines.append(process.stdout.readline())
-            assert lines[-1], f"ended after {lines}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
+    with process:
+        assert process.stdout
+        for line in process.stdout:
+            lines.append(line)
+            if until in line:
+                process.terminate()
+    too_late.cancel()
     return " ".join(" ".join(lines).split())
 
 
