@@ -207,15 +207,21 @@ def _day(text: str | None, option: str) -> date | None:
 
 def main() -> None:
     """Entry point: known errors are one line for a person, everything else is a traceback for a developer."""
+    from nexgen_assets.io_managers.evolution import OutdatedTableError
     from nexgen_assets.launcher import RunFailedError
     from nexgen_assets.resources.embedded_s3 import EmbeddedS3Error
     from nexgen_assets.resources.lake import LakeError
+    from nexgen_assets.resources.registry import RegistryError
     from nexgen_assets.resources.spark import SparkEngineError
     from nexgen_assets.sample_data import SampleDataError
 
+    known = (
+        *(SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, SampleDataError),
+        *(RunFailedError, OutdatedTableError, RegistryError),
+    )
     logging.getLogger("dagster").setLevel(logging.WARNING)
     try:
         app()
-    except (SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, RunFailedError, SampleDataError) as error:
+    except known as error:
         Console(stderr=True).print(f"[red]nexgen:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -1164,7 +1164,7 @@ BACKTEST = Table(
     },
 )
 
-# Its rows are remembered, not computed: no run can fill a column that older ones lack, so a new one has to be nullable.
+# Its rows are remembered, not computed, so no run can mend them: a new column is nullable, and no type may change.
 LANDING_FILES = Table(
     "landing_files",
     "One row per version of a landing file: the manifest.",

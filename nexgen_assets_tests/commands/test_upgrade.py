@@ -132,7 +132,7 @@ MODEL = f"the model was made by code version older, this is {CODE_VERSION}: retr
 
 
 def test_a_day_that_looks_back_on_older_ones_fails_and_says_what_to_run(story: Story) -> None:
-    assert f"failed in cleaned_features: {DEMAND} by the job `history`: `nexgen upgrade` does so" in story.day
+    assert f"{DEMAND} by the job `history`: `nexgen upgrade` does so" in story.day
 
 
 @pytest.mark.parametrize("command", ["told", "doctor", "up"])
