@@ -24,7 +24,8 @@ import typer
 from pyarrow import csv
 from rich.console import Console
 
-from nexgen_assets.launcher import HISTORY, INGEST, PlannedRun, execute, open_instance
+from nexgen_assets.jobs import HISTORY, INGEST
+from nexgen_assets.launcher import PlannedRun, execute, open_instance
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.settings import Settings
 

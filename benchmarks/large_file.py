@@ -23,8 +23,9 @@ from pyarrow import csv
 from rich.console import Console
 
 from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.jobs import HISTORY, INGEST
 from nexgen_assets.landing_zone import LandingZone
-from nexgen_assets.launcher import HISTORY, INGEST, PlannedRun, open_instance
+from nexgen_assets.launcher import PlannedRun, open_instance
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.settings import Settings

@@ -14,22 +14,22 @@ from pydantic import Field
 from nexgen_assets.backlog import affected_ranges, next_run, take_stock
 from nexgen_assets.checks import freshness_selection, quality_checks, selection_of
 from nexgen_assets.forecasting.retraining import NO_RETRAINING_DUE
-from nexgen_assets.landing_zone import LandingZone, last_change
-from nexgen_assets.launcher import (
+from nexgen_assets.jobs import (
     BACKTESTING,
     DAILY,
     HISTORY,
     INGEST,
+    JUDGEMENT,
+    LANDING,
     ROLL_BACK,
     ROLLBACK,
     SEARCH,
+    SPINE_TO_FEATURES,
+    SPINE_TO_ORDERS,
     TRAINING,
-    PlannedRun,
-    busy_days,
-    fail_dead_runs,
-    plan_days,
-    training_run,
 )
+from nexgen_assets.landing_zone import LandingZone, last_change
+from nexgen_assets.launcher import PlannedRun, busy_days, fail_dead_runs, plan_days, training_run
 from nexgen_assets.monitoring import TRAINED_MODEL, monitoring_checks
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import LakeResource, open_lake
@@ -46,11 +46,6 @@ ONE_AT_A_TIME = {"nexgen/spine": "days"}
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 HOUSEKEEPING = "housekeeping"
 RETRAINING_REASON = "nexgen/retraining_reason"
-LANDING = ("landing_files", "calendar", "inventory_counts", "products", "suppliers", "item_locations")
-SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
-SPINE_TO_ORDERS = ("open_orders", "inventory_positions", "forecasts", "reorder_recommendations")
-# rebuilt with the sales of old days too: what was forecast then stays, what was sold is corrected
-JUDGEMENT = ("forecast_accuracy",)
 
 
 def jobs(settings: Settings) -> list[UnresolvedAssetJobDefinition]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import dagster as dg
 
-from nexgen_assets.launcher import DAILY, HISTORY, PlannedRun
+from nexgen_assets.jobs import DAILY, HISTORY
+from nexgen_assets.launcher import PlannedRun
 from nexgen_assets.partitions import MERGED_GAP_DAYS, DayRange, affected_days
 
 READ_STATE = "landing_files_changed_at"  # metadata of `raw_sales`: the manifest's last change when it was read

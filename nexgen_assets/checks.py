@@ -7,15 +7,14 @@ What belongs here: which small aggregates a check reads, and how Dagster learns 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from nexgen_assets.assets.common import LAST
-from nexgen_assets.io_managers.audit import where
 from nexgen_assets.io_managers.catalog import verdict_metadata
 from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.io_managers.evolution import OutdatedTableError
 from nexgen_assets.partitions import RANGE_END_TAG
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.sales import quality
@@ -99,10 +98,18 @@ def warnings_about(
         day = _last_day_of(context.run.tags) or tables.last_day(newest_of)
         for (asset, check), read in readers.items():
             if dg.AssetCheckKey(dg.AssetKey(asset), check) in context.selected_asset_check_keys:
-                verdict = read(tables, day) if day else Verdict(check, True, "there is no day to look at yet")
+                verdict = _judged(check, read, tables, day) if day else Verdict(check, True, "there is no day yet")
                 yield _result(verdict, asset, dg.AssetCheckSeverity.WARN)
 
     return warnings
+
+
+def _judged(check: str, read: Reader, tables: DeltaTables, day: date) -> Verdict:
+    """A warning that cannot be judged, because an older version wrote its days, warns of that and stops nothing."""
+    try:
+        return read(tables, day)
+    except OutdatedTableError as error:
+        return Verdict(check, False, f"{day} cannot be judged. {error}")
 
 
 def _last_day_of(tags: Mapping[str, str]) -> date | None:
@@ -125,17 +132,18 @@ def _result(verdict: Verdict, asset: str, severity: dg.AssetCheckSeverity) -> dg
 
 
 def _volume(tables: DeltaTables, day: date) -> Verdict:
-    rows = _per_day(tables, DAILY_DEMAND, "sum(demand_units)", day, 7 * quality.VOLUME_WEEKS)
-    return quality.usual_volume(day, {of: float(units) for of, units in rows.items()})
+    sql = f'SELECT "{DAY}", sum(demand_units) AS n FROM source GROUP BY "{DAY}"'  # noqa: S608
+    rows = tables.query(DAILY_DEMAND, sql, (DAY, "demand_units"), day - timedelta(weeks=quality.VOLUME_WEEKS), day)
+    return quality.usual_volume(day, {row[DAY]: float(row["n"]) for row in rows})
 
 
 def _locations(tables: DeltaTables, day: date) -> Verdict:
-    window = where(day - timedelta(weeks=quality.REPORTING_WEEKS), day)
     lines: dict[date, dict[str, int]] = defaultdict(dict)
     closed: set[str] = set()
     told_closed = "bool_or(NOT is_open AND NOT is_open_inferred) AS told_closed"
-    sql = f'SELECT "{DAY}", location, sum(sales_lines) AS n, {told_closed} FROM source{window} GROUP BY 1, 2'  # noqa: S608
-    for row in tables.query(DAILY_DEMAND, sql):
+    sql = f'SELECT "{DAY}", location, sum(sales_lines) AS n, {told_closed} FROM source GROUP BY 1, 2'  # noqa: S608
+    columns = (DAY, "location", "sales_lines", "is_open", "is_open_inferred")
+    for row in tables.query(DAILY_DEMAND, sql, columns, day - timedelta(weeks=quality.REPORTING_WEEKS), day):
         lines[row[DAY]][row["location"]] = row["n"]
         if row[DAY] == day and row["told_closed"]:
             closed.add(row["location"])
@@ -143,25 +151,27 @@ def _locations(tables: DeltaTables, day: date) -> Verdict:
 
 
 def _prices(tables: DeltaTables, day: date) -> Verdict:
-    window = where(day - timedelta(weeks=quality.PRICE_WEEKS), day)
     today = f"\"{DAY}\" = DATE '{day}'"
     change = "abs(price / usual - 1)"
     rows = tables.query(
         DAILY_DEMAND,
         f"""
-        WITH series AS (
-            SELECT product_id, location,
-                median(CASE WHEN {today} THEN NULL ELSE CAST(unit_price AS DOUBLE) END) AS usual,
-                max(CASE WHEN {today} THEN CAST(unit_price AS DOUBLE) END) AS price
-            FROM source{window} AND sales_lines > 0 AND unit_price > 0
-            GROUP BY product_id, location
-        )
         SELECT product_id, location, usual, price, {change} > {quality.PRICE_JUMP} AS is_jump,
             count(*) OVER () AS compared,
             sum(CASE WHEN {change} > {quality.PRICE_JUMP} THEN 1 ELSE 0 END) OVER () AS jumped
-        FROM series WHERE usual IS NOT NULL AND price IS NOT NULL
+        FROM (
+            SELECT product_id, location,
+                median(CASE WHEN {today} THEN NULL ELSE CAST(unit_price AS DOUBLE) END) AS usual,
+                max(CASE WHEN {today} THEN CAST(unit_price AS DOUBLE) END) AS price
+            FROM source WHERE sales_lines > 0 AND unit_price > 0
+            GROUP BY product_id, location
+        ) AS series
+        WHERE usual IS NOT NULL AND price IS NOT NULL
         ORDER BY {change} DESC, product_id, location LIMIT {quality.SHOWN}
         """,  # noqa: S608
+        (DAY, "product_id", "location", "sales_lines", "unit_price"),
+        day - timedelta(weeks=quality.PRICE_WEEKS),
+        day,
     )
     compared, jumped = (rows[0]["compared"], rows[0]["jumped"]) if rows else (0, 0)
     jumps = [
@@ -174,10 +184,10 @@ def _prices(tables: DeltaTables, day: date) -> Verdict:
 
 def _rejects(tables: DeltaTables, day: date) -> Verdict:
     first = day - timedelta(days=CHART_DAYS - 1)
-    sql = f'SELECT "{DAY}", rule, count(*) AS n FROM source{where(first, day)} AND NOT is_duplicate GROUP BY 1, 2'  # noqa: S608
+    sql = f'SELECT "{DAY}", rule, count(*) AS n FROM source WHERE NOT is_duplicate GROUP BY 1, 2'  # noqa: S608
     refused: dict[date, int] = defaultdict(int)
     rules: dict[str, int] = {}
-    for row in tables.query(REJECTED_SALES, sql):
+    for row in tables.query(REJECTED_SALES, sql, (DAY, "rule", "is_duplicate"), first, day):
         refused[row[DAY]] += row["n"]
         if row[DAY] == day:
             rules[row["rule"]] = row["n"]
@@ -185,33 +195,32 @@ def _rejects(tables: DeltaTables, day: date) -> Verdict:
 
 
 def _amounts(tables: DeltaTables, day: date) -> Verdict:
-    judged, wrong = "count(is_amount_implausible)", "count(*) FILTER (WHERE is_amount_implausible)"
-    return quality.amounts_fit_prices(day, *_whole_and_part(tables, CLEANED_SALES, judged, wrong, day))
+    column = "is_amount_implausible"
+    wrong = f"count(*) FILTER (WHERE {column})"
+    return quality.amounts_fit_prices(
+        day, *_whole_and_part(tables, CLEANED_SALES, column, f"count({column})", wrong, day)
+    )
 
 
 def _near_duplicates(tables: DeltaTables, day: date) -> Verdict:
-    repeated = "count(*) FILTER (WHERE is_near_duplicate)"
-    return quality.few_near_duplicates(day, *_whole_and_part(tables, CLEANED_SALES, "count(*)", repeated, day))
+    column = "is_near_duplicate"
+    repeated = f"count(*) FILTER (WHERE {column})"
+    return quality.few_near_duplicates(day, *_whole_and_part(tables, CLEANED_SALES, column, "count(*)", repeated, day))
 
 
 def _stock(tables: DeltaTables, day: date) -> Verdict:
-    unknown = "count(*) - count(on_hand)"
-    return quality.stock_is_known(day, *_whole_and_part(tables, INVENTORY_POSITIONS, "count(*)", unknown, day))
+    column = "on_hand"
+    unknown = f"count(*) - count({column})"
+    return quality.stock_is_known(day, *_whole_and_part(tables, INVENTORY_POSITIONS, column, "count(*)", unknown, day))
 
 
-def _whole_and_part(
-    tables: DeltaTables, table: Table, whole: str, part: str, day: date
+def _whole_and_part(  # noqa: PLR0917  # two figures and what they are of
+    tables: DeltaTables, table: Table, column: str, whole: str, part: str, day: date
 ) -> tuple[dict[date, int], dict[date, int]]:
-    """Two figures of each day that a chart shows."""
-    window = where(day - timedelta(days=CHART_DAYS), day)
-    rows = tables.query(table, f'SELECT "{DAY}", {whole} AS whole, {part} AS part FROM source{window} GROUP BY "{DAY}"')  # noqa: S608
+    """Two figures, made of one column, of each day that a chart shows."""
+    sql = f'SELECT "{DAY}", {whole} AS whole, {part} AS part FROM source GROUP BY "{DAY}"'  # noqa: S608
+    rows = tables.query(table, sql, (DAY, column), day - timedelta(days=CHART_DAYS), day)
     return {row[DAY]: row["whole"] for row in rows}, {row[DAY]: row["part"] for row in rows}
-
-
-def _per_day(tables: DeltaTables, table: Table, figure: str, day: date, days_back: int) -> dict[date, Any]:
-    window = where(day - timedelta(days=days_back), day)
-    rows = tables.query(table, f'SELECT "{DAY}", {figure} AS n FROM source{window} GROUP BY "{DAY}"')  # noqa: S608
-    return {row[DAY]: row["n"] for row in rows}
 
 
 # ---- freshness

@@ -107,6 +107,18 @@ def run(
 
 
 @app.command()
+def upgrade(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what is outdated and which runs mend it")
+    ] = False,
+) -> None:
+    """After an upgrade of the code: build anew what an older version left and this one cannot read."""
+    from nexgen_assets.commands.upgrade import upgrade
+
+    raise typer.Exit(0 if upgrade(load_settings(), console, dry_run=dry_run) else 1)
+
+
+@app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on; the UI has no login of its own")] = "127.0.0.1",
@@ -173,7 +185,7 @@ def rollback(
 
 @app.command()
 def doctor() -> None:
-    """Check settings, S3, engines, the database of decisions and Dagster; say what to do about each failure."""
+    """Check settings, S3, engines, Dagster, lake and database of decisions; say what to do about each failure."""
     from nexgen_assets.commands.doctor import examine
 
     raise typer.Exit(0 if examine(console) else 1)
@@ -200,16 +212,22 @@ def main() -> None:
     from nexgen_assets.decisions.database import DatabaseError
     from nexgen_assets.decisions.exports import DeliveryError
     from nexgen_assets.decisions.rules import DecisionError
+    from nexgen_assets.io_managers.evolution import OutdatedTableError
     from nexgen_assets.launcher import RunFailedError
     from nexgen_assets.resources.embedded_s3 import EmbeddedS3Error
     from nexgen_assets.resources.lake import LakeError
+    from nexgen_assets.resources.registry import RegistryError
     from nexgen_assets.resources.spark import SparkEngineError
     from nexgen_assets.sample_data import SampleDataError
 
+    known = (
+        *(SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, SampleDataError),
+        *(RunFailedError, OutdatedTableError, RegistryError),
+        *(DatabaseError, DecisionError, DeliveryError),
+    )
     logging.getLogger("dagster").setLevel(logging.WARNING)
-    known = (SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, RunFailedError, SampleDataError)
     try:
         app()
-    except (*known, DatabaseError, DecisionError, DeliveryError) as error:
+    except known as error:
         Console(stderr=True).print(f"[red]nexgen:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -14,14 +14,11 @@ from typing import Any
 
 import dagster as dg
 
+from nexgen_assets.jobs import DAILY, HISTORY, ROLL_BACK, ROLLBACK, TRAINING
 from nexgen_assets.partitions import DayRange, merged
 from nexgen_assets.processes import is_dead, process_tags
 from nexgen_assets.settings import Settings
 
-INGEST, HISTORY, DAILY, TRAINING, ROLLBACK = "ingest", "history", "daily", "training", "rollback_model"
-BACKTESTING = "backtesting"  # a job may not have the name of an asset
-SEARCH = "search_parameters"
-ROLL_BACK = "roll_back"  # the op of that job
 PACKAGE = Path(__file__).resolve().parent
 
 

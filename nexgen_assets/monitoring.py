@@ -15,7 +15,7 @@ from nexgen_assets.checks import Reader, warnings_about
 from nexgen_assets.forecasting import drift, retraining
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.resources.aliases import ModelVersion
-from nexgen_assets.resources.registry import ModelRegistry
+from nexgen_assets.resources.registry import Champions, ModelRegistry
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import CLEANED_FEATURES, FORECAST_ACCURACY
 from nexgen_assets.verdicts import Verdict
@@ -66,13 +66,23 @@ def _retraining(settings: Settings, tables: DeltaTables, day: date) -> Verdict:
         name: lambda of, judge=judge: judge(of, rows, own) for name, judge in drift.ERROR_CHECKS.items()
     }
     judges[drift.FAMILIAR] = _familiar(tables, champion)
+    champions = Champions(tables.access)
     evidence = retraining.Evidence(
         newest,
         retraining.Champion(champion.version, champion.training_cutoff),
-        max(version.training_cutoff for version in registry.versions()),
-        {name: _failed_in_a_row(judge, newest) for name, judge in judges.items()},
+        last_cutoff=_last_cutoff(registry, champions, newest),
+        unusable=champions.passed_over(newest).get(champion.version),
+        drifting_days={name: _failed_in_a_row(judge, newest) for name, judge in judges.items()},
     )
     return retraining.no_retraining_due(evidence, settings.retrain_after_days)
+
+
+def _last_cutoff(registry: ModelRegistry, champions: Champions, newest: date) -> date | None:
+    """Up to which day this code has trained, whether the version serves or not; None if not of late."""
+    recent = [known for known in registry.versions() if (newest - known.training_cutoff).days < retraining.PAUSE_DAYS]
+    return max(
+        (known.training_cutoff for known in recent if champions.objection_to(known.version) is None), default=None
+    )
 
 
 def _failed_in_a_row(judge: Callable[[date], Verdict], day: date) -> int:

@@ -1235,6 +1235,7 @@ BACKTEST = Table(
     },
 )
 
+# Its rows are remembered, not computed, so no run can mend them: a new column is nullable, and no type may change.
 LANDING_FILES = Table(
     "landing_files",
     "One row per version of a landing file: the manifest.",

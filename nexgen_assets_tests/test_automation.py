@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from nexgen_assets.automation import look_at_landing_zone
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.jobs import HISTORY, INGEST
 from nexgen_assets.landing_zone import LandingZone
-from nexgen_assets.launcher import HISTORY, INGEST, PlannedRun
+from nexgen_assets.launcher import PlannedRun
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import S3Access, open_lake
 from nexgen_assets.resources.spark import stop_engine

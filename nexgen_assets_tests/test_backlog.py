@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexgen_assets.backlog import Backlog, affected_ranges, next_run
-from nexgen_assets.launcher import DAILY, HISTORY, PlannedRun
+from nexgen_assets.jobs import DAILY, HISTORY
+from nexgen_assets.launcher import PlannedRun
 from nexgen_assets.partitions import DayRange
 
 FIRST = date(2024, 1, 1)

@@ -1,6 +1,7 @@
 """Checks in real Dagster runs: what a bad write leaves behind, what a warning says, and when a day is late."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -417,6 +418,20 @@ def test_an_unusual_day_is_told_with_its_numbers_and_stops_nothing(
     assert found[check].severity == dg.AssetCheckSeverity.WARN
     assert reason in found[check].description
     assert "█" in found[check].metadata["chart"].value
+
+
+def test_days_of_an_older_version_that_cannot_be_judged_are_warned_of_and_stop_nothing(
+    warn: Callable[..., dict[str, Any]], tables: DeltaTables
+) -> None:
+    known = tuple(column for column in DAILY_DEMAND.columns if column.name != "is_open")
+    older = replace(DAILY_DEMAND, columns=known, figures={})
+    weeks = rows(DAILY_DEMAND, *ordinary_weeks()).select(older.names)
+    tables.replace_days(older, weeks, MONDAY - timedelta(days=63), MONDAY, "older")
+    found = warn(DayRange(MONDAY, MONDAY))
+    assert [name for name, evaluation in found.items() if not evaluation.passed] == [quality.LOCATIONS]
+    assert "cannot be judged. daily_demand: an older version wrote rows without is_open" in str(
+        found[quality.LOCATIONS].description
+    )
 
 
 def test_only_the_last_day_of_a_run_is_looked_at(

@@ -15,9 +15,9 @@ import dagster as dg
 import pytest
 import yaml
 
-from nexgen_assets.automation import JUDGEMENT, SPINE_TO_FEATURES, SPINE_TO_ORDERS
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.event_storage import BatchedSqliteEventLogStorage
+from nexgen_assets.jobs import JUDGEMENT, SPINE_TO_FEATURES, SPINE_TO_ORDERS
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import TABLES, Table
 

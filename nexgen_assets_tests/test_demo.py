@@ -39,10 +39,10 @@ STAGES = [
 ]
 
 
-def start(home: Path, *arguments: str) -> "subprocess.Popen[str]":
+def start(home: Path, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
     # a newcomer's environment: nothing configured, whatever other tests set for their own servers
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "NEXGEN_", "SPARK_"))}
-    environment = {**kept, "NEXGEN_HOME": str(home), "COLUMNS": "150"}
+    environment = {**kept, **settings, "NEXGEN_HOME": str(home), "COLUMNS": "150"}
     command = [sys.executable, "-m", "nexgen_assets", *arguments]
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 

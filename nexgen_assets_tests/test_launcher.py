@@ -19,10 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexgen_assets import launcher
+from nexgen_assets.jobs import DAILY, HISTORY, TRAINING
 from nexgen_assets.launcher import (
-    DAILY,
-    HISTORY,
-    TRAINING,
     PlannedRun,
     busy_days,
     dagster_home,
@@ -208,7 +206,8 @@ def test_a_run_is_dead(tags: dict[str, str], instance: dg.DagsterInstance) -> No
 
 KILLED_RUN = """
 import os, signal
-from nexgen_assets.launcher import INGEST, PlannedRun, execute, open_instance
+from nexgen_assets.jobs import INGEST
+from nexgen_assets.launcher import PlannedRun, execute, open_instance
 from nexgen_assets.settings import load_settings
 
 def die_in_the_first_step(event):

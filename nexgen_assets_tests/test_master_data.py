@@ -9,9 +9,9 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from nexgen_assets.automation import LANDING
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.jobs import LANDING
 from nexgen_assets.landing_zone import LandingZone
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.settings import Settings

@@ -16,19 +16,27 @@ from pyspark.sql import SparkSession
 
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.automation import rollback_job
+from nexgen_assets.definitions import build_defs
 from nexgen_assets.forecasting import model as model_module
-from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
+from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE, seasonal_naive_forecast
+from nexgen_assets.forecasting.model import CODE_VERSION, MANIFEST_FILE
 from nexgen_assets.forecasting.promotion import FIT_TO_SERVE
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.models import ModelIOManager
 from nexgen_assets.launcher import rollback_run
+from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.aliases import CHALLENGER, CHAMPION, ROLLED_BACK
 from nexgen_assets.resources.lake import LakeResource, S3Access
-from nexgen_assets.resources.registry import ModelRegistry
+from nexgen_assets.resources.registry import Champions, ModelRegistry
 from nexgen_assets.resources.spark import SparkResource, stop_engine
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND, FORECASTS
 from nexgen_assets_tests.shops import LAST, open_shop
+
+pytestmark = [
+    # the parameter is beta, and there is no other way to one run for a range of days
+    pytest.mark.filterwarnings("ignore:.*backfill_policy:dagster.BetaWarning"),
+]
 
 WEEK_AGO = LAST - timedelta(days=7)
 ORIGIN = LAST - timedelta(days=28)
@@ -224,6 +232,53 @@ def older(train: Train, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("nexgen_assets.forecasting.training.CODE_VERSION", "next")
     assert [known.version for known in registry.champions()] == [champion.version]
     return champion.version
+
+
+def forecast_last_day(shop: Settings, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    """Materialize `forecasts` of LAST, and nothing else of the graph."""
+    job = build_defs(shop).resolve_implicit_global_asset_job_def()
+    wanted = [dg.AssetKey(FORECASTS.name)]
+    return job.execute_in_process(instance=instance, asset_selection=wanted, tags=DayRange(LAST, LAST).tags)
+
+
+def servers_of_last_day(lake: LakeResource) -> set[str]:
+    return set(DeltaTables(lake.access).read(FORECASTS, LAST, LAST)["model_version"].to_pylist())
+
+
+def test_it_forecasts_nothing_and_the_log_says_to_train(
+    shop: Settings, lake: LakeResource, older: str, instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert forecast_last_day(shop, instance).success
+    assert servers_of_last_day(lake) == {SEASONAL_NAIVE}
+    told = capfd.readouterr().err
+    assert f"champion {older} does not serve: the model was made by code version {CODE_VERSION}, this is next" in told
+    assert "retrain, with the job `training`" in told
+
+
+def test_an_earlier_champion_that_can_be_loaded_serves_in_its_place(
+    train: Train, shop: Settings, lake: LakeResource, registry: ModelRegistry, instance: dg.DagsterInstance
+) -> None:
+    """A release that is taken back: its champion stays, and cannot be loaded by the code before it."""
+    own = train(WEEK_AGO).version
+    files = registry.load(own)
+    manifest = json.loads(files[MANIFEST_FILE]) | {"code_version": "next", "training_cutoff": LAST.isoformat()}
+    registry.promote(registry.register(files | {MANIFEST_FILE: json.dumps(manifest).encode()}, LAST).version)
+    assert forecast_last_day(shop, instance).success
+    assert servers_of_last_day(lake) == {own}
+
+
+def test_a_new_training_serves_again(
+    train: Train, shop: Settings, lake: LakeResource, older: str, instance: dg.DagsterInstance
+) -> None:
+    newer = train(LAST)
+    assert newer.version != older
+    assert forecast_last_day(shop, instance).success
+    assert servers_of_last_day(lake) == {newer.version}
+
+
+def test_orders_of_its_forecasts_are_refused_until_the_day_is_forecast_anew(lake: LakeResource, older: str) -> None:
+    with pytest.raises(ValueError, match=f"by model {older}, and the model was made by .* with the job `daily`"):
+        Champions(lake.access).calibration_of([older])
 
 
 def publish_forecasts(lake: LakeResource) -> None:

@@ -1,5 +1,6 @@
 """Forecasts in service, in real Dagster runs: their accuracy, what the warnings say, when a training is asked for."""
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -12,9 +13,10 @@ from nexgen_assets.automation import RETRAINING_REASON, look_at_champion
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.forecasting import drift
 from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE
+from nexgen_assets.forecasting.model import CODE_VERSION, MANIFEST_FILE, STORED_FEATURES
 from nexgen_assets.forecasting.retraining import DRIFT_DAYS, NO_RETRAINING_DUE
 from nexgen_assets.io_managers.delta_tables import DeltaTables
-from nexgen_assets.launcher import TRAINING
+from nexgen_assets.jobs import TRAINING
 from nexgen_assets.monitoring import monitoring_checks
 from nexgen_assets.partitions import DayRange
 from nexgen_assets.resources.lake import LakeResource
@@ -226,9 +228,13 @@ def offer(publish: Publish) -> Callable[..., None]:
 def champion(registry: ModelRegistry) -> Callable[..., str]:
     """Let a model with the SCORES serve from a day on; returns its version."""
 
-    def serve(age_days: int, content: bytes = b"model", *, promote: bool = True) -> str:
+    def serve(
+        age_days: int, content: bytes = b"model", *, promote: bool = True, code_version: str = CODE_VERSION
+    ) -> str:
         cutoff = TODAY - timedelta(days=age_days)
-        version = registry.register({"model": content}, cutoff, {"scores": SCORES}).version
+        manifest = {"code_version": code_version, "feature_names": STORED_FEATURES}
+        files = {"model": content, MANIFEST_FILE: json.dumps(manifest).encode()}
+        version = registry.register(files, cutoff, {"scores": SCORES}).version
         if promote:
             registry.promote(version)
         return version
@@ -319,6 +325,20 @@ def test_an_old_champion_is_due_for_training(warn: Warn, champion: Champion, off
     found = warn(Settings(retrain_after_days=28))
     assert failed(found) == {NO_RETRAINING_DUE}
     assert f"{version} knows no sales of the last 29 days; 28 are allowed" in str(found[NO_RETRAINING_DUE].description)
+
+
+def test_a_champion_of_another_version_of_the_code_is_due_for_training_and_tried_once(
+    warn: Warn, champion: Champion, offer: Offer
+) -> None:
+    version = champion(1, code_version="older")
+    offer(WINDOW.last(1))
+    found = warn()[NO_RETRAINING_DUE]
+    assert not found.passed, "that the older code has trained of late is no training of this one"
+    assert f"{version} serves no more: the model was made by code version older, this is {CODE_VERSION}" in str(
+        found.description
+    )
+    champion(0, promote=False)
+    assert warn()[NO_RETRAINING_DUE].passed
 
 
 def test_a_drift_of_a_week_is_due_for_training(warn: Warn, champion: Champion, publish: Publish, offer: Offer) -> None:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from nexgen_assets.assets.common import daily_table, table_asset
 from nexgen_assets.io_managers.delta_tables import TableReader
+from nexgen_assets.jobs import TRAINING
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.registry import Champions
 from nexgen_assets.settings import Settings
@@ -31,15 +32,20 @@ def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> l
     ) -> pa.RecordBatchReader:
         """One row per product x location x horizon day: mean and quantiles of demand.
 
-        An origin is forecast by the newest champion whose training saw nothing later, without one by the seasonal
-        naive; `model_version` says which. Days on which the calendar closes the location have 0.
+        An origin is forecast by the newest champion whose training saw nothing later and which this code can load,
+        without one by the seasonal naive; `model_version` says which. Days on which the calendar closes the location
+        have 0.
         """
+        from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE
         from nexgen_assets.forecasting.closings import PlannedOpening, without_closed_days
         from nexgen_assets.forecasting.frame import PlannedPromotions
 
         champions, planned, opening = Champions(lake.access), PlannedPromotions(calendar), PlannedOpening(calendar)
         serving = {day: champions.serving(day) for day in cleaned_features.days()}
-        context.log.info(f"served by {sorted({found[0] if found else 'seasonal_naive' for found in serving.values()})}")
+        context.log.info(f"served by {sorted({found[0] if found else SEASONAL_NAIVE for found in serving.values()})}")
+        passed_over = {version: why for day in serving for version, why in champions.passed_over(day).items()}
+        for version, why in passed_over.items():
+            context.log.warning(f"champion {version} does not serve: {why}, with the job `{TRAINING}`")
 
         def batches() -> Iterator[pa.RecordBatch]:
             for day, found in serving.items():

@@ -187,6 +187,7 @@ def _opponent(
     The champion's recipe, refit by this code. If this code cannot, the forecasts that were published at the hold-out's
     origin: what made them had seen nothing later.
     """
+    from nexgen_assets.forecasting.rows import SERIES
     from nexgen_assets.forecasting.training import published_scores, refit_scores
 
     if champion is None:
@@ -200,7 +201,8 @@ def _opponent(
         scores = refit_scores(theirs, inputs.planned, champion.recipe, inputs.settings.threads)
         words = f"recipe {champion.recipe.name} of champion {champion.version}, refit up to {origin}"
         return promotion.Opponent(words, scores)
-    if scores := published_scores(data, inputs.tables.read(FORECASTS, origin, origin)):
+    published = inputs.tables.read(FORECASTS, origin, origin, [*SERIES, "horizon", "mean"])
+    if scores := published_scores(data, published):
         return promotion.Opponent(f"the forecasts published on {origin} (this code cannot refit the champion)", scores)
     return promotion.Opponent(
         f"not compared with champion {champion.version}: this code cannot refit it, and not all series have forecasts "

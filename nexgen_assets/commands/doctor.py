@@ -37,6 +37,7 @@ def examine(console: Console) -> bool:
         ("Spark", lambda: _check_spark(settings[0])),
         ("decisions", lambda: open_book(settings[0]).database.name),
         ("Dagster", lambda: _check_dagster(settings[0])),
+        ("lake", lambda: _check_lake(settings[0])),
     ]
     healthy = True
     for name, check in checks:
@@ -135,3 +136,11 @@ def _check_dagster(settings: Settings) -> str:
     with open_instance(settings) as instance:
         runs = instance.get_runs_count()
     return f"{len(graph.get_all_asset_keys())} assets load; {runs} runs in {dagster_home(settings)}"
+
+
+def _check_lake(settings: Settings) -> str:
+    from nexgen_assets.upgrade import leftovers
+
+    if problems := leftovers(open_lake(settings)).problems:
+        raise AilmentError("; ".join(problems))
+    return "tables and champion are of this version"

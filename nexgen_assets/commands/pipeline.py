@@ -12,10 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.jobs import INGEST, TRAINING
 from nexgen_assets.landing_zone import CURRENT, LandingZone
 from nexgen_assets.launcher import (
-    INGEST,
-    TRAINING,
     CheckFailedError,
     PlannedRun,
     RunFailedError,
@@ -90,12 +89,12 @@ def run_pipeline(
     with open_instance(settings) as instance:
         if dead := fail_dead_runs(instance):
             console.print(f"[yellow]{dead} unfinished run(s) of a killed process marked as failed[/]")
-        _run(instance, [PlannedRun(INGEST)], console, timings)
+        run_all(instance, [PlannedRun(INGEST)], console, timings)
         while LandingZone(access, settings).waiting().files:  # a run registers so many files at most
-            _run(instance, [PlannedRun(INGEST)], console, timings)
+            run_all(instance, [PlannedRun(INGEST)], console, timings)
         days = landed_days(settings, access, start, end)
         console.print(f"Days [bold]{days}[/]: {len(days):,}")
-        _run(instance, plan_everything(days, settings.origins), console, timings)
+        run_all(instance, plan_everything(days, settings.origins), console, timings)
     return PipelineResult(settings, access, days, timings)
 
 
@@ -115,7 +114,11 @@ def row_counts(access: S3Access, names: Iterable[str]) -> dict[str, int]:
     return {name: tables.row_count(TABLES[name]) for name in names}
 
 
-def _run(instance: dg.DagsterInstance, plan: list[PlannedRun], console: Console, timings: Timings) -> None:
+def run_all(instance: dg.DagsterInstance, plan: list[PlannedRun], console: Console, timings: Timings) -> None:
+    """Make the runs one after another, with progress on screen.
+
+    Raises RunFailedError at the first that fails; a model that is not fit to serve is no failure.
+    """
     for planned in plan:
         began = time.monotonic()
         clock = _StepClock(timings)

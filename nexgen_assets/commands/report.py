@@ -36,20 +36,19 @@ def _print_lines(result: PipelineResult, tables: DeltaTables, console: Console) 
 
 
 def _print_model(result: PipelineResult, console: Console) -> None:
-    from nexgen_assets.forecasting.model import TrainedModel
-    from nexgen_assets.resources.registry import ModelRegistry
+    from nexgen_assets.resources.registry import Champions
 
-    registry = ModelRegistry(result.access)
-    champion = registry.champion_for(result.days.end)
-    if champion is None:
+    champions = Champions(result.access)
+    for version, why in champions.passed_over(result.days.end).items():
+        console.print(f"[yellow]Champion {version} does not serve: {why}. See nexgen model list[/]", soft_wrap=True)
+    serving = champions.serving(result.days.end)
+    if serving is None:
         console.print(
             "[yellow]No model is fit to serve yet; forecasts are the seasonal naive's. Why: nexgen model list[/]"
         )
         return
-    model = TrainedModel.from_files(registry.load(champion.version))
-    grid = Grid(
-        title=f"Model {champion.version} on its hold-out (28 days it had not seen)", title_justify="left", box=None
-    )
+    version, model = serving
+    grid = Grid(title=f"Model {version} on its hold-out (28 days it had not seen)", title_justify="left", box=None)
     grid.add_column("")
     for name in ("WRMSSE", "WAPE of 28-day total", "bias"):
         grid.add_column(name, justify="right")

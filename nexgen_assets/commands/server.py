@@ -11,10 +11,14 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from rich.console import Console
+from rich.markup import escape
 
+from nexgen_assets.commands.upgrade import print_problems
 from nexgen_assets.launcher import RunFailedError, fail_dead_runs, open_instance, shipped_file
-from nexgen_assets.resources.lake import open_lake
+from nexgen_assets.resources.lake import S3Access, open_lake
+from nexgen_assets.resources.registry import RegistryError
 from nexgen_assets.settings import Settings
+from nexgen_assets.upgrade import leftovers
 
 GRACE_SECONDS = 15
 
@@ -34,7 +38,16 @@ def serve(settings: Settings, host: str, port: int, console: Console) -> None:
         console.print(f"Dagster UI  [bold]http://{host}:{port}[/]   (Ctrl-C stops everything)")
         console.print(f"Lake        {access.root} at {access.endpoint or 'AWS'}")
         console.print(f"Logs        {settings.home_path / 'logs'}")
+        _say_what_is_outdated(access, console)
         _wait(running)
+
+
+def _say_what_is_outdated(access: S3Access, console: Console) -> None:
+    try:
+        print_problems(leftovers(access), console)
+    except RegistryError as error:
+        # the UI is where one looks into it
+        console.print(f"[yellow]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
 
 
 def _require_free(host: str, port: int) -> None:

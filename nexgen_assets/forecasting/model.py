@@ -133,14 +133,10 @@ class TrainedModel:
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> "TrainedModel":
-        """The model of `to_files`; raises ModelError if it was made for other features."""
+        """The model of `to_files`; raises ModelError if other code made it, or for other features."""
+        if objection := cls.objection_to(files):
+            raise ModelError(objection)
         manifest = json.loads(files[MANIFEST_FILE])
-        if (made_for := manifest["feature_names"]) != list(STORED_FEATURES):
-            raise ModelError(
-                f"the model was trained on other features ({set(made_for) ^ set(STORED_FEATURES)}): retrain"
-            )
-        if (version := manifest["code_version"]) != CODE_VERSION:
-            raise ModelError(f"the model was made by code version {version}, this is {CODE_VERSION}: retrain")
         return cls(
             MeanModel(
                 tuple(files[BOOSTER_FILE.format(i)] for i in range(len(files) - 1)),
@@ -154,6 +150,17 @@ class TrainedModel:
             Recipe.from_json(manifest),
             manifest["rows"],
         )
+
+    @staticmethod
+    def objection_to(files: dict[str, bytes]) -> str | None:
+        """Why this code cannot load a stored model, None if it can; the manifest alone tells."""
+        manifest = json.loads(files.get(MANIFEST_FILE, b"{}"))
+        made_for, version = manifest.get("feature_names", []), manifest.get("code_version", "unknown")
+        if version != CODE_VERSION:
+            return f"the model was made by code version {version}, this is {CODE_VERSION}: retrain"
+        if made_for != list(STORED_FEATURES):
+            return f"the model was trained on other features ({set(made_for) ^ set(STORED_FEATURES)}): retrain"
+        return None
 
     @staticmethod
     def stored_recipe(files: dict[str, bytes]) -> Recipe:

@@ -14,8 +14,9 @@ NO_RETRAINING_DUE = "no_retraining_due"
 DRIFT_DAYS = 8  # a finding about the inputs of a week lasts a week if only one day was odd
 PAUSE_DAYS = 7  # a training that did not help is not repeated before so much is new
 RULE = (
-    "The champion learned from sales of the last NEXGEN_RETRAIN_AFTER_DAYS days, and no drift of its errors, its "
-    f"coverage or its inputs has lasted {DRIFT_DAYS} days. If it fails, the sensor `retraining` asks for a training."
+    "This code can load the champion, the champion learned from sales of the last NEXGEN_RETRAIN_AFTER_DAYS days, and "
+    f"no drift of its errors, its coverage or its inputs has lasted {DRIFT_DAYS} days. If it fails, the sensor "
+    "`retraining` asks for a training."
 )
 
 
@@ -31,22 +32,25 @@ class Champion:
 class Evidence:
     """What is known at the close of `day`.
 
-    `last_cutoff` is that of the newest version, whether it serves or not. `drifting_days` says of each check how many
-    days in a row, up to `day`, it has failed on the champion's own forecasts and inputs.
+    `last_cutoff` is that of the newest version of this code, whether it serves or not. `unusable` is why this code
+    cannot load the champion, if it cannot: what forecasts then is an earlier one, or the seasonal naive.
+    `drifting_days` says of each check how many days in a row, up to `day`, it has failed on the champion's own
+    forecasts and inputs.
     """
 
     day: date
     champion: Champion | None
     last_cutoff: date | None = None
+    unusable: str | None = None
     drifting_days: Mapping[str, int] = field(default_factory=dict)
 
 
 def no_retraining_due(evidence: Evidence, most_days: int) -> Verdict:
     """Whether a training is due, and why.
 
-    It is if the champion's newest sales are more than `most_days` old, or if a check has failed DRIFT_DAYS days in a
-    row. It is not without a champion (the first training needs no reason, and may need more history), nor within
-    PAUSE_DAYS of the newest version's last day.
+    It is if this code cannot load the champion, if the champion's newest sales are more than `most_days` old, or if a
+    check has failed DRIFT_DAYS days in a row. It is not without a champion (the first training needs no reason, and may
+    need more history), nor within PAUSE_DAYS of the last day of the newest version that this code trained.
     """
     champion = evidence.champion
     if champion is None:
@@ -60,14 +64,17 @@ def no_retraining_due(evidence: Evidence, most_days: int) -> Verdict:
     ]
     if age > most_days:
         reasons.insert(0, f"{champion.version} knows no sales of the last {age} days; {most_days} are allowed")
-    last = max(champion.training_cutoff, evidence.last_cutoff or date.min)
-    is_tried = (evidence.day - last).days < PAUSE_DAYS
+    if evidence.unusable:
+        reasons.insert(0, f"{champion.version} serves no more: {evidence.unusable}")
+    known = [evidence.last_cutoff, None if evidence.unusable else champion.training_cutoff]
+    last = max(filter(None, known), default=None)
+    is_tried = last is not None and (evidence.day - last).days < PAUSE_DAYS
     numbers: dict[str, Number] = {
         "day": evidence.day.isoformat(),
         "model_version": champion.version,
         "age_days": age,
         "most_age_days": most_days,
-        "newest_training_cutoff": last.isoformat(),
+        "newest_training_cutoff": (last or champion.training_cutoff).isoformat(),
         **{f"days_{check}_failed": days for check, days in evidence.drifting_days.items()},
     }
     words = "; ".join(reasons) or f"{champion.version} is {age} days old, and nothing has drifted for long"

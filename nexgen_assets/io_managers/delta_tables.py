@@ -2,7 +2,7 @@
 
 What belongs here: how rows become a published version of a table, without Dagster. A range of days is staged below the
 table's root, audited against the contract, and replaced in one atomic commit: bad data is never public, a crash leaves
-the old version readable, and a reader never sees half a day.
+the old version readable, and a reader never sees half a day. What an older contract left behind is `evolution`'s.
 """
 
 import json
@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, write_deltalake
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -28,6 +28,15 @@ from nexgen_assets.io_managers.audit import (
     require,
     rows_per_day,
     where,
+)
+from nexgen_assets.io_managers.evolution import (
+    absent_columns,
+    complete,
+    evolved,
+    null_of,
+    require_readable,
+    require_types,
+    storage_schema,
 )
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.tables import DAY, TABLES, TEXT, Table, spark_type
@@ -106,7 +115,7 @@ class TableReader:
         return self.rows(day, day, columns)
 
     def rows(self, start: date, end: date, columns: Sequence[str] | None = None, condition: str = "true") -> pa.Table:
-        """The rows of start..end that meet a condition in SQL, in the contract's types: let them be few."""
+        """The rows of start..end, few of them, that meet a condition on the grain (in SQL), in the contract's types."""
         return _stream(self.table, self.source, start, end, columns, condition).read_all()
 
 
@@ -140,7 +149,10 @@ class DeltaTables:
         columns: Sequence[str] | None = None,
         version: int | None = None,
     ) -> pa.Table:
-        """Rows of days start..end (all if not told) in the contract's types; an unwritten table has no rows."""
+        """Rows of days start..end (all if not told) in the contract's types; an unwritten table has no rows.
+
+        A column that the days were written without is null; OutdatedTableError if the contract requires its value.
+        """
         return self.stream(table, start, end, columns, version).read_all()
 
     def stream(
@@ -157,20 +169,23 @@ class DeltaTables:
     def reader(self, table: Table, start: date, end: date) -> TableReader:
         return TableReader(table, self.open(table), start, end)
 
-    def read_spark(
+    def read_spark(  # noqa: PLR0917  # as `read`
         self,
         spark: "SparkSession",
         table: Table,
         start: date | None = None,
         end: date | None = None,
+        columns: Sequence[str] | None = None,
         version: int | None = None,
     ) -> "DataFrame":
         """The same as a Spark frame, pinned to a version (the one that is newest now if none)."""
         from pyspark.sql import functions as F  # noqa: N812
 
-        found = self.open(table, version)
+        found, names = self.open(table, version), list(columns or table.names)
         if found is None:
-            return spark.createDataFrame([], table.spark_ddl)
+            return spark.createDataFrame([], table.spark_ddl).select(*names)
+        require_readable(table, found, names, start, end)
+        absent = {column.name: column for column in absent_columns(table, found)}
         frame = (
             spark.read.format("delta").option("versionAsOf", found.version()).load(self.access.table_uri(table.name))
         )
@@ -178,7 +193,9 @@ class DeltaTables:
             frame = frame.where(F.col(DAY) >= F.lit(start))
         if end is not None:
             frame = frame.where(F.col(DAY) <= F.lit(end))
-        return frame.select(*table.names)
+        return frame.select(
+            *(F.lit(None).cast(spark_type(absent[name].type)).alias(name) if name in absent else name for name in names)
+        )
 
     def row_count(self, table: Table) -> int:
         """Rows of the newest version, from its log."""
@@ -200,12 +217,20 @@ class DeltaTables:
         """Rows of each day of start..end that holds any, from the log."""
         return rows_per_day(self.open(table), start, end)
 
-    def query(self, table: Table, sql: str) -> list[dict[str, Any]]:
-        """The answer to a small question about the newest version, registered as `source`; none if never written."""
+    def query(
+        self, table: Table, sql: str, columns: Sequence[str], start: date | None = None, end: date | None = None
+    ) -> list[dict[str, Any]]:
+        """The answer to a small question about these columns of days start..end, the rows of `source`.
+
+        A table that was never written answers nothing. Raises OutdatedTableError as `read` does.
+        """
         found = self.open(table)
         if found is None:
             return []
-        answer = QueryBuilder(SCAN_SETTINGS).register("source", found).execute(sql)
+        require_readable(table, found, columns, start, end)
+        rows = f"SELECT {_quoted(columns)} FROM ({_stored(table, found, start, end)})"  # noqa: S608
+        question = f"WITH source AS ({rows}) {sql}"
+        answer = QueryBuilder(SCAN_SETTINGS).register("stored", found).execute(question)
         return pa.table(cast("Any", answer.read_all())).to_pylist()
 
     # ---- write
@@ -220,13 +245,14 @@ class DeltaTables:
         removed.
         """
         target = self._open_or_create(table)
+        evolved(table, target, start, end)  # a type that cannot be stored is an error before anything is computed
         stage_path = f"commits/{token}"
         try:
             stage = self._stage(table, frame, stage_path)
             staged = stage.staged(start, end, self.access.storage_options)
             found = audit(table, staged, lambda name: self.open(TABLES[name]), last_day)
             require(found.verdicts)
-            version = self._publish(target, stage, start, end)
+            version = self._publish(table, target, stage, start, end)
         except BaseException:
             self._delete(table, f"{stage_path}/")
             raise
@@ -265,7 +291,7 @@ class DeltaTables:
     def _open_or_create(self, table: Table) -> DeltaTable:
         return self.open(table) or DeltaTable.create(
             self.access.table_uri(table.name),
-            schema=Schema.from_arrow(_nullable(table.arrow_schema)),
+            schema=storage_schema(table),
             mode="ignore",
             partition_by=[DAY],
             description=table.description,
@@ -313,7 +339,7 @@ class DeltaTables:
                 actions = (json.loads(line) for line in bytes(obstore.get(store, key).bytes()).splitlines() if line)
                 yield from (action["add"] for action in actions if "add" in action)
 
-    def _publish(self, target: DeltaTable, stage: _Stage, start: date, end: date) -> int:
+    def _publish(self, table: Table, target: DeltaTable, stage: _Stage, start: date, end: date) -> int:
         adds: list[AddAction | RemoveAction] = [
             AddAction(
                 path=f"{stage.path}/{add['path']}",
@@ -338,7 +364,7 @@ class DeltaTables:
             target.create_write_transaction(
                 adds,
                 mode="overwrite",
-                schema=target.schema(),
+                schema=evolved(table, target, start, end),  # of the snapshot that the commit rests on
                 partition_by=[DAY],
                 partition_filters=[(DAY, ">=", start.isoformat()), (DAY, "<=", end.isoformat())],
                 # no retry below: it would add our files to a day that another writer has just filled
@@ -369,15 +395,26 @@ def _stream(  # noqa: PLR0917
     schema = pa.schema([table.arrow_schema.field(name) for name in names])
     if source is None:
         return pa.RecordBatchReader.from_batches(schema, [])
-    selected = ", ".join(f'"{name}"' for name in names)
-    days = f"SELECT * FROM source{where(start, end)}"  # noqa: S608
-    query = f"SELECT {selected} FROM ({days}) WHERE {condition}"  # noqa: S608  # names are the contract's
-    answer = pa.RecordBatchReader.from_stream(QueryBuilder(SCAN_SETTINGS).register("source", source).execute(query))
-    return pa.RecordBatchReader.from_batches(schema, _cast_batches(answer, schema))
+    require_types(table, source, names)
+    days = _stored(table, source, start, end)
+    query = f"SELECT {_quoted(names)} FROM ({days}) WHERE {condition}"  # noqa: S608  # names are the contract's
+    answer = pa.RecordBatchReader.from_stream(QueryBuilder(SCAN_SETTINGS).register("stored", source).execute(query))
+    batches = complete(table, source, _cast_batches(answer, schema), start, end)
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _stored(table: Table, source: DeltaTable, start: date | None, end: date | None) -> str:
+    """SQL of the rows of days start..end of the registered table `stored`, with every column of the contract."""
+    absent = "".join(f', {null_of(column)} AS "{column.name}"' for column in absent_columns(table, source))
+    return f"SELECT *{absent} FROM stored{where(start, end)}"  # noqa: S608
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:
-    """The stored schema: nullability is audited, not declared, because engines differ in how they write it."""
+    """The schema of what is staged: nullability is audited, not declared."""
     return pa.schema([pa.field(f.name, f.type) for f in schema])
 
 

@@ -85,8 +85,12 @@ class Aliases:
 
     def champion_for(self, origin: date) -> ModelVersion | None:
         """The champion with the newest training cutoff that had not seen anything later than `origin`."""
+        return next(iter(self.champions_for(origin)), None)
+
+    def champions_for(self, origin: date) -> list[ModelVersion]:
+        """Every champion that had not seen anything later: the newest cutoff first, of equal ones the last promoted."""
         honest = [known for known in reversed(self.champions) if known.training_cutoff <= origin]
-        return max(honest, key=lambda known: known.training_cutoff, default=None)  # of several the one promoted last
+        return sorted(honest, key=lambda known: known.training_cutoff, reverse=True)
 
     def is_serving(self, version: str) -> bool:
         return version in {known.version for known in self.champions}

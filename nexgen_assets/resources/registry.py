@@ -10,11 +10,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import cache, cached_property, lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from nexgen_assets.jobs import DAILY
 from nexgen_assets.resources.aliases import CHALLENGER, CHAMPION, ROLLED_BACK, Aliases, ModelVersion, Move, Numbers
 from nexgen_assets.resources.lake import S3Access
 
@@ -67,10 +69,14 @@ class ModelRegistry:
             obstore.put(self._store, f"versions/{version}/{_ENTRY}", json.dumps(entry, indent=1).encode())
         return ModelVersion(version, training_cutoff)
 
-    def load(self, version: str) -> dict[str, bytes]:
-        """The files of a version; raises RegistryError if it is unknown or its content does not match its hash."""
+    def load(self, version: str, only: Sequence[str] | None = None) -> dict[str, bytes]:
+        """The files of a version, or those of them that are named.
+
+        Raises RegistryError if the version is unknown or its content does not match its hash.
+        """
         hashes = self.entry(version)["sha256"]
-        files = {name: self._read(f"versions/{version}/{name}") for name in hashes}
+        names = [name for name in hashes if only is None or name in only]
+        files = {name: self._read(f"versions/{version}/{name}") for name in names}
         for name, content in files.items():
             if hashlib.sha256(content).hexdigest() != hashes[name]:
                 raise RegistryError(f"{self.uri}/versions/{version}/{name} is damaged: its hash does not match")
@@ -214,27 +220,60 @@ class ModelRegistry:
 
 
 class Champions:
-    """Champions as models: who serves an origin, and what a forecast's model knew of its errors."""
+    """Champions as models: who serves an origin, and what a forecast's model knew of its errors.
+
+    A version that other code made may be one that this code cannot load: it serves nothing.
+    """
 
     def __init__(self, access: S3Access) -> None:
         self._registry = ModelRegistry(access)
         self._load = lru_cache(maxsize=2)(self._read)
+        self.objection_to = cache(self._objection_to)
 
     def serving(self, origin: date) -> "tuple[str, TrainedModel] | None":
-        """Version and content of the newest champion that had not seen anything later; None without one."""
-        champion = self._registry.champion_for(origin)
-        return None if champion is None else (champion.version, self._load(champion.version))
+        """Version and content of the newest champion that had not seen anything later and that this code can load.
+
+        None without one.
+        """
+        versions = (known.version for known in self._aliases.champions_for(origin))
+        usable = next((version for version in versions if self.objection_to(version) is None), None)
+        return None if usable is None else (usable, self._load(usable))
+
+    def passed_over(self, origin: date) -> dict[str, str]:
+        """Champions that would serve the origin before the one that does, and why this code cannot load them."""
+        versions = [known.version for known in self._aliases.champions_for(origin)]
+        return {
+            version: why for version in takewhile(self.objection_to, versions) if (why := self.objection_to(version))
+        }
 
     def calibration_of(self, versions: Sequence[str]) -> "Calibration | None":
         """The calibration of the one model that made a day's forecasts, None for the seasonal naive.
 
-        Raises ValueError if several made them.
+        Raises ValueError if several made them, or one that this code cannot load.
         """
         from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE
 
         if len(versions) > 1:
             raise ValueError(f"forecasts of one day by several models ({', '.join(versions)}): rebuild that day")
-        return self._load(versions[0]).calibration if versions and versions[0] != SEASONAL_NAIVE else None
+        if not versions or versions[0] == SEASONAL_NAIVE:
+            return None
+        if objection := self.objection_to(versions[0]):
+            raise ValueError(
+                f"forecasts of this day are by model {versions[0]}, and {objection}, and forecast the day anew, "
+                f"with the job `{DAILY}`"
+            )
+        return self._load(versions[0]).calibration
+
+    @cached_property
+    def _aliases(self) -> Aliases:
+        """The aliases as they were when first asked for: a run serves by one state of them."""
+        return self._registry.aliases()
+
+    def _objection_to(self, version: str) -> str | None:
+        """Why this code cannot load a version, None if it can."""
+        from nexgen_assets.forecasting.model import MANIFEST_FILE, TrainedModel
+
+        return TrainedModel.objection_to(self._registry.load(version, only=[MANIFEST_FILE]))
 
     def _read(self, version: str) -> "TrainedModel":
         from nexgen_assets.forecasting.model import TrainedModel

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from nexgen_assets.io_managers.delta_tables import DeltaTables
-from nexgen_assets.launcher import ROLLBACK
+from nexgen_assets.jobs import ROLLBACK
 from nexgen_assets.resources.aliases import ROLLED_BACK, Aliases
 from nexgen_assets.resources.embedded_s3 import embedded_s3
 from nexgen_assets.resources.lake import S3Access

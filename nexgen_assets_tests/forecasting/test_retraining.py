@@ -57,5 +57,21 @@ def test_a_training_that_was_just_tried_is_not_repeated(ago: int, is_due: bool) 
     assert ("has just been tried" in verdict.reason) is not is_due
 
 
+UNUSABLE = "made by code version 4, this is 5: retrain"
+
+
+def test_a_young_champion_that_the_code_cannot_load_needs_one() -> None:
+    verdict = no_retraining_due(Evidence(TODAY, champion(1), unusable=UNUSABLE), MOST_DAYS)
+    assert not verdict.passed
+    assert verdict.reason == f"2024-06-30: 20240601-abc serves no more: {UNUSABLE}"
+
+
+@pytest.mark.parametrize(("ago", "is_due"), [(PAUSE_DAYS - 1, False), (PAUSE_DAYS, True)])
+def test_in_its_place_a_training_of_this_code_is_tried_once_a_week(ago: int, is_due: bool) -> None:
+    tried = TODAY - timedelta(days=ago)
+    verdict = no_retraining_due(Evidence(TODAY, champion(1), last_cutoff=tried, unusable=UNUSABLE), MOST_DAYS)
+    assert verdict.passed is not is_due
+
+
 def test_without_a_champion_there_is_nothing_to_train_again() -> None:
     assert no_retraining_due(Evidence(TODAY, None, drifting_days={ERRORS: 9}), MOST_DAYS).passed

@@ -193,7 +193,7 @@ def test_a_write_in_flight_publishes_what_it_staged_before(tables: DeltaTables) 
     assert target
     stage = tables._stage(SALES, frame(sale(DAYS[0], "b")), "commits/slow")
     keep_house(tables, datetime.now(UTC) + LATER, grace_hours=24)
-    tables._publish(target, stage, DAYS[0], DAYS[0])
+    tables._publish(SALES, target, stage, DAYS[0], DAYS[0])
     assert products(tables) == [(DAYS[0], "b"), *((day, "a") for day in DAYS[1:])]
 
 

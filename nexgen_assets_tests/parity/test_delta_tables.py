@@ -1,5 +1,6 @@
 """One Delta table on S3, two engines: what one publishes the other reads and replaces."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -84,6 +85,24 @@ def test_a_lookback_reads_its_days_only(
     window = tables.read_spark(engines[other], DAILY_DEMAND, DAYS[1], DAYS[2]).toArrow()
 
     assert rows_of(window) == rows_of(demand(DAYS[1:3], "1"))
+
+
+@PAIRS
+def test_days_of_an_older_contract_all_read_alike(
+    tables: DeltaTables, engines: dict[str, SparkSession], writer: str, other: str
+) -> None:
+    known = tuple(column for column in DAILY_DEMAND.columns if column.name != "lead_time_days")
+    older = replace(DAILY_DEMAND, columns=known, figures={})
+    rows = engines[writer].createDataFrame(demand(DAYS, "1").select(older.names), older.spark_ddl)
+    tables.replace_days(older, rows, DAYS[0], DAYS[-1], "older")
+    publish(tables, engines[other], demand(DAYS[1:3], "2"), "newer")
+
+    place = DAILY_DEMAND.names.index("lead_time_days")
+    unchanged = demand([DAYS[0], DAYS[3]], "1")
+    unknown = unchanged.set_column(
+        place, DAILY_DEMAND.arrow_schema.field(place), pa.nulls(unchanged.num_rows, pa.float64())
+    )
+    assert_all_read(tables, engines, pa.concat_tables([unknown, demand(DAYS[1:3], "2")]))
 
 
 @pytest.mark.parametrize("engine", ["sail", "jvm"])

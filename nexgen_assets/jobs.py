@@ -1,0 +1,28 @@
+"""The jobs: their names, and which assets each builds.
+
+What belongs here: names, which anything may use, because this module imports nothing. What does not: the definitions of
+the jobs (`automation.py`), and which runs a change needs (`launcher.py`).
+"""
+
+INGEST, HISTORY, DAILY, TRAINING, ROLLBACK = "ingest", "history", "daily", "training", "rollback_model"
+BACKTESTING = "backtesting"  # a job may not have the name of an asset
+SEARCH = "search_parameters"
+ROLL_BACK = "roll_back"  # the op of the job ROLLBACK
+
+LANDING = ("landing_files", "calendar", "inventory_counts", "products", "suppliers", "item_locations")
+SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
+SPINE_TO_ORDERS = ("open_orders", "inventory_positions", "forecasts", "reorder_recommendations")
+# rebuilt with the sales of old days too: what was forecast then stays, what was sold is corrected
+JUDGEMENT = ("forecast_accuracy",)
+
+_BUILDS = {
+    INGEST: LANDING,
+    HISTORY: (*SPINE_TO_FEATURES, *JUDGEMENT),
+    DAILY: (*SPINE_TO_FEATURES, *SPINE_TO_ORDERS, *JUDGEMENT),
+    BACKTESTING: ("backtest",),
+}
+
+
+def job_of(table: str) -> str | None:
+    """The job that builds the least of those that build a table, None for a table that is in no job."""
+    return next((job for job, assets in _BUILDS.items() if table in assets), None)
