@@ -1,0 +1,56 @@
+"""Order-up-to levels of forecasts, day after day: what the policy would have ordered up to, had it run on each of them.
+
+What belongs here: the distributions that a model's daily means imply at the close of each simulated day, for all series
+at once. What does not: making forecasts, rules without a model (`baselines.py`), the policy's arithmetic (`policy.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nexgen_assets.forecasting.interval import interval_demand
+from nexgen_assets.forecasting.quantiles import Calibration, Reals
+from nexgen_assets.replenishment.lead_times import LeadTimes
+from nexgen_assets.replenishment.mixture import MixedDemand
+from nexgen_assets.replenishment.policy import round_up_to_whole_units
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class RollingForecasts:
+    """What a model said at the close of each day, from what was known then.
+
+    `means` [series, days, horizons] units a day, `level` [series, days] units a day, and the calibration of the model.
+    """
+
+    means: Reals
+    level: Reals
+    calibration: Calibration
+
+    @property
+    def days(self) -> int:
+        return self.means.shape[1]
+
+    def demand(self, day: int, lead_times: LeadTimes, more_days: Whole) -> MixedDemand:
+        """Demand [series] over the lead time of an order placed at the close of `day`, and `more_days` [series] on."""
+        row = lead_times.row
+        lengths = lead_times.days + more_days[row]
+        parts = interval_demand(self.means[row, day], self.level[row, day], lengths, self.calibration)
+        return MixedDemand(parts, lead_times)
+
+
+def forecast_levels(
+    forecasts: RollingForecasts, lead_times: LeadTimes, review_period_days: Whole, service_levels: Sequence[float]
+) -> dict[float, Floats]:
+    """Order-up-to levels [series, days] by cycle service level: each the quantile of that day's protection interval."""
+    levels = {share: np.empty(forecasts.level.shape) for share in service_levels}
+    for day in range(forecasts.days):
+        demand = forecasts.demand(day, lead_times, review_period_days)
+        for share, of_share in levels.items():
+            of_share[:, day] = round_up_to_whole_units(demand.quantile(share))
+    return levels
