@@ -19,15 +19,19 @@ from benchmarks.replenishment.trials import REVIEW_PERIOD_DAYS, Trial
 from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.forecasting.frame import level_of
 from nexgen_assets.forecasting.model import TrainedModel
+from nexgen_assets.forecasting.quantiles import daily_quantiles
 from nexgen_assets.forecasting.rows import series_key
 from nexgen_assets.forecasting.training import train
+from nexgen_assets.replenishment.comparison import SERVICE_LEVEL, Contender
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts
+from nexgen_assets.replenishment.policy import round_up_to_whole_units
 from nexgen_assets.resources.spark import connect, embedded_engine
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import DAY
+from nexgen_assets.tables import DAY, QUANTILES
 
 logger = logging.getLogger(__name__)
 
+SUM_OF_QUANTILES = "sum_of_daily_quantiles"
 DAYS_AT_ONCE = 14
 
 
@@ -86,3 +90,14 @@ def _in_order(trial: Trial, rows: pa.Table) -> pa.Table:
     if place.null_count:
         raise ValueError(f"{trial.panel.name}: {place.null_count} series have no features on {rows[DAY][0]}")
     return rows.take(place)
+
+
+def summed_quantiles(forecasts: RollingForecasts, interval_days: float) -> Contender:
+    """Levels that are sums of daily quantiles, the usual mistake; of a last part of a day that part of its quantile."""
+    share = np.clip(interval_days - np.arange(np.ceil(interval_days)), 0, 1)
+    levels = {probability: np.empty(forecasts.level.shape) for probability in QUANTILES.values()}
+    for day in range(forecasts.days):
+        found = daily_quantiles(forecasts.means[:, day], forecasts.level[:, day], forecasts.calibration)
+        for name, probability in QUANTILES.items():
+            levels[probability][:, day] = round_up_to_whole_units(found[name][:, : len(share)] @ share)
+    return Contender(SUM_OF_QUANTILES, tuple(levels), SERVICE_LEVEL, levels.__getitem__)

@@ -74,11 +74,11 @@ class Trial:
 
     @cached_property
     def lead_times(self) -> LeadTimes:
-        return lead_times([LEAD_TIME], np.zeros(len(self.rows), np.int64))
+        return same_lead_times(len(self.rows))
 
     @cached_property
     def review_period_days(self) -> NDArray[np.int64]:
-        return np.full(len(self.rows), REVIEW_PERIOD_DAYS)
+        return same_review_period(len(self.rows))
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -91,6 +91,14 @@ class Trial:
             review_period_days=REVIEW_PERIOD_DAYS,
             warm_up_days=self.warm_up_days,
         )
+
+
+def same_lead_times(series: int) -> LeadTimes:
+    return lead_times([LEAD_TIME], np.zeros(series, np.int64))
+
+
+def same_review_period(series: int) -> NDArray[np.int64]:
+    return np.full(series, REVIEW_PERIOD_DAYS)
 
 
 def trial_of(panel: BenchmarkPanel) -> Trial:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.interval import interval_demand
+from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
 from nexgen_assets.replenishment.lead_times import LeadTimes
 from nexgen_assets.replenishment.mixture import MixedDemand
@@ -36,12 +36,14 @@ class RollingForecasts:
     def days(self) -> int:
         return self.means.shape[1]
 
-    def demand(self, day: int, lead_times: LeadTimes, more_days: Whole) -> MixedDemand:
-        """Demand [series] over the lead time of an order placed at the close of `day`, and `more_days` [series] on."""
+    def over(self, day: int, which: Whole, lengths: Whole) -> IntervalDemand:
+        """Demand of the series `which` over the next `lengths` days, as seen at the close of `day`."""
+        return interval_demand(self.means[which, day], self.level[which, day], lengths, self.calibration)
+
+    def over_protection_interval(self, day: int, lead_times: LeadTimes, review_period_days: Whole) -> MixedDemand:
+        """Demand [series] that an order placed at the close of `day` must cover: review period and lead time."""
         row = lead_times.row
-        lengths = lead_times.days + more_days[row]
-        parts = interval_demand(self.means[row, day], self.level[row, day], lengths, self.calibration)
-        return MixedDemand(parts, lead_times)
+        return MixedDemand(self.over(day, row, lead_times.days + review_period_days[row]), lead_times)
 
 
 def forecast_levels(
@@ -50,7 +52,7 @@ def forecast_levels(
     """Order-up-to levels [series, days] by cycle service level: each the quantile of that day's protection interval."""
     levels = {share: np.empty(forecasts.level.shape) for share in service_levels}
     for day in range(forecasts.days):
-        demand = forecasts.demand(day, lead_times, review_period_days)
+        demand = forecasts.over_protection_interval(day, lead_times, review_period_days)
         for share, of_share in levels.items():
             of_share[:, day] = round_up_to_whole_units(demand.quantile(share))
     return levels

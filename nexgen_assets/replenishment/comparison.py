@@ -1,0 +1,89 @@
+"""Order rules that are compared with each other: those without a model, and that of our forecasts.
+
+What belongs here: which rules there are, how far each one's parameter is swept, and what is told of each. What does
+not: the levels of a rule (`baselines.py`, `forecast_levels.py`), stock at equal service (`frontier.py`), charts.
+
+All of them raise the inventory position to a level at every review (R, S); they differ in the level alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nexgen_assets.replenishment.baselines import (
+    DemandMoments,
+    days_of_supply_levels,
+    moving_average_moments,
+    weekday_moments,
+)
+from nexgen_assets.replenishment.forecast_levels import RollingForecasts, forecast_levels
+from nexgen_assets.replenishment.frontier import Sweep, sweep
+from nexgen_assets.replenishment.lead_times import LeadTimes
+from nexgen_assets.replenishment.order_rules import BaseStock
+from nexgen_assets.replenishment.simulation import Scenario
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.integer[Any]]
+
+FORECAST = "forecast"
+DAYS_OF_SUPPLY = "days_of_supply"
+MOVING_AVERAGE = "moving_average"
+WEEKDAY_PROFILE = "weekday_profile"
+PERFECT_FORESIGHT = "perfect_foresight"
+
+# the promise that is set beforehand: no stockout in 95 of 100 protection intervals
+SERVICE_LEVEL = 0.95
+NORMAL_95 = 1.645
+# between two levels of a model's calibration its quantiles run straight; so do its levels here
+SERVICE_LEVELS = (
+    *(0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.825, 0.85, 0.875),
+    *(0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.9625, 0.975, 0.9825, 0.99, 0.995, 0.999, 0.9999),
+)
+SAFETY_FACTORS = (*np.arange(-1.0, 3.0, 0.125).tolist(), *np.arange(3.0, 8.5, 0.5).tolist())
+DAYS = (*np.arange(1.0, 8.0, 0.25).tolist(), *np.arange(8.0, 15.0, 0.5).tolist(), *np.arange(15.0, 62.0, 3.0).tolist())
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A rule with one parameter, swept over `values`; `untuned` is the value for a promise of 95 % set beforehand.
+
+    `untuned` is None for a rule that promises nothing.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    untuned: float | None
+    levels: Callable[[float], Floats]  # [series, simulated days]
+
+    def swept(self, scenario: Scenario) -> Sweep:
+        return sweep(scenario, lambda value: BaseStock(self.levels(value)), self.values)
+
+
+def of_moments(name: str, moments: DemandMoments) -> Contender:
+    """Mean + z standard deviations of the demand over the protection interval, z being swept."""
+    return Contender(name, SAFETY_FACTORS, NORMAL_95, moments.levels)
+
+
+def baselines(demand: Floats, lead_times: LeadTimes, review_period_days: Whole, days: int) -> list[Contender]:
+    """The rules without a model. `demand` [series, history + simulated days], of which the last `days` are simulated."""
+    average = moving_average_moments(demand, lead_times, review_period_days).last(days)
+    weekday = weekday_moments(demand, lead_times, review_period_days).last(days)
+    return [
+        Contender(DAYS_OF_SUPPLY, DAYS, None, lambda cover: days_of_supply_levels(demand, cover)[:, -days:]),
+        of_moments(MOVING_AVERAGE, average),
+        of_moments(WEEKDAY_PROFILE, weekday),
+    ]
+
+
+def of_forecasts(
+    forecasts: RollingForecasts,
+    lead_times: LeadTimes,
+    review_period_days: Whole,
+    service_levels: Sequence[float] = SERVICE_LEVELS,
+) -> Contender:
+    """The product's own rule: the quantile of the demand over the protection interval, its level being swept."""
+    levels = forecast_levels(forecasts, lead_times, review_period_days, service_levels)
+    return Contender(FORECAST, tuple(service_levels), SERVICE_LEVEL, levels.__getitem__)
