@@ -68,7 +68,7 @@ def of_moments(name: str, moments: DemandMoments) -> Contender:
 
 
 def baselines(demand: Floats, lead_times: LeadTimes, review_period_days: Whole, days: int) -> list[Contender]:
-    """The rules without a model. `demand` [series, history + simulated days], of which the last `days` are simulated."""
+    """The rules without a model. `demand` is [series, history + simulated days]; the last `days` are simulated."""
     average = moving_average_moments(demand, lead_times, review_period_days).last(days)
     weekday = weekday_moments(demand, lead_times, review_period_days).last(days)
     return [

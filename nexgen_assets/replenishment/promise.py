@@ -5,6 +5,7 @@ wait; and sums of both sides over groups of series. What does not: simulating st
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,20 +63,20 @@ def service(
     """
     if trace.demand.shape != scenario.demand.shape:
         raise ValueError(f"the trace is of {len(trace.demand)} series, not of all {scenario.series}")
-    demand, lost, happened, sold = np.zeros((4, scenario.series))
+    expected, lost, wanted, sold = np.zeros((4, scenario.series))
     way = np.rint(lead_times.expectation(lead_times.days)).astype(np.int64)
     sales_up_to, demand_up_to = (np.cumsum(units, axis=1) for units in (trace.sales, trace.demand))
     for day in range(scenario.warm_up_days, scenario.days):
         end = day + way + scenario.review_period_days
         rows = scenario.is_review(day) & (end < scenario.days)
         position = trace.on_hand[:, day] + trace.on_order[:, day]
-        expected, short = promised(forecasts, day, position, lead_times, scenario.review_period_days)
-        demand += np.where(rows, expected, 0.0)
-        lost += np.where(rows, short, 0.0)
-        for total, up_to in ((happened, demand_up_to), (sold, sales_up_to)):
-            total += np.where(rows, _at(up_to, end) - _at(up_to, day + way), 0.0)
+        of_day = promised(forecasts, day, position, lead_times, scenario.review_period_days)
+        expected += np.where(rows, of_day[0], 0.0)
+        lost += np.where(rows, of_day[1], 0.0)
+        wanted += np.where(rows, _at(demand_up_to, end) - _at(demand_up_to, day + way), 0.0)
+        sold += np.where(rows, _at(sales_up_to, end) - _at(sales_up_to, day + way), 0.0)
     cycles = cycle_service(scenario, levels)
-    return Service(demand, lost, happened, sold, cycles.closed.astype(np.float64), cycles.covered.astype(np.float64))
+    return Service(expected, lost, wanted, sold, cycles.closed.astype(np.float64), cycles.covered.astype(np.float64))
 
 
 def promised(
@@ -83,9 +84,9 @@ def promised(
     day: int,
     position: Floats,
     lead_times: LeadTimes,
-    review_period_days: NDArray[np.int64],
+    review_period_days: NDArray[np.integer[Any]],
 ) -> tuple[Floats, Floats]:
-    """Demand expected [series], and that part of it expected to be lost, of the days that an order of `day` answers for.
+    """Demand expected [series] of the days that an order of `day` answers for, and how much of it will be lost.
 
     `position` is the inventory position with the order. With backorders the loss is n_{L+r}(y) - n_L(y), n_P(y) being
     the expected shortage of the position y over P days (Axsater, Inventory Control, 3e, section 5.3). Sales that are
