@@ -77,7 +77,7 @@ def _forecasts(trial: Trial, model: TrainedModel, features_file: Path, threads: 
         rows = pq.read_table(features_file, filters=[(DAY, ">=", days[0]), (DAY, "<=", days[-1])])
         for number, day in enumerate(days, start=start):
             known = _in_order(trial, rows.filter(pc.field(DAY) == day))
-            means[:, number] = model.mean_model.means(known, trial.source.covariates, threads)[:, :longest]
+            means[:, number] = model.mean_model.means(known, trial.source.covariates, threads, longest)
             level[:, number] = level_of(known)
     return RollingForecasts(means, level, model.calibration)
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
 from nexgen_assets.replenishment.lead_times import LeadTimes
-from nexgen_assets.replenishment.mixture import MixedDemand
+from nexgen_assets.replenishment.mixture import TOLERANCE_PROBABILITY, MixedDemand
 from nexgen_assets.replenishment.policy import round_up_to_whole_units
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.integer[Any]]
+
+NOISE_UNITS = 5e-7  # what the rounding of levels forgives
 
 
 @dataclass(frozen=True)
@@ -54,5 +56,18 @@ def forecast_levels(
     for day in range(forecasts.days):
         demand = forecasts.over_protection_interval(day, lead_times, review_period_days)
         for share, of_share in levels.items():
-            of_share[:, day] = round_up_to_whole_units(demand.quantile(share))
+            of_share[:, day] = _least_whole_units(demand, share)
     return levels
+
+
+def _least_whole_units(demand: MixedDemand, probability: float) -> Floats:
+    """As `policy.order_up_to_level`, searched for in whole units: so many days would take long otherwise."""
+    quantiles = np.asarray(demand.parts.quantile(probability), np.float64)
+    low, high = (
+        round_up_to_whole_units(of.reduceat(quantiles, demand.lead_times.first)) for of in (np.minimum, np.maximum)
+    )
+    while np.any(low < high):
+        middle = np.floor((low + high) / 2)
+        is_enough = demand.cdf(middle + NOISE_UNITS) >= probability - TOLERANCE_PROBABILITY
+        low, high = np.where(is_enough, low, middle + 1), np.where(is_enough, middle, high)
+    return high

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.cycle_service import cycle_service
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts
-from nexgen_assets.replenishment.lead_times import LeadTimes
+from nexgen_assets.replenishment.lead_times import LeadTimes, with_overtaking
 from nexgen_assets.replenishment.simulation import Scenario, Trace
 
 Floats = NDArray[np.float64]
@@ -59,18 +59,20 @@ def service(
     `trace` is that of a simulation of `levels` [series, days] with all series traced, in their order. An order answers
     for the days from its arrival to that of the next review's order: promised is what the forecast expects of these
     days, whatever was ordered; achieved are the days that lie as far ahead, at the mean lead time. Reviews whose days
-    lie beyond the last one are left out on both sides. Raises ValueError if the trace is not of all series.
+    lie beyond the last one are left out on both sides. As the simulation draws the lead time of every order by itself,
+    the promise reckons with orders that overtake. Raises ValueError if the trace is not of all series.
     """
     if trace.demand.shape != scenario.demand.shape:
         raise ValueError(f"the trace is of {len(trace.demand)} series, not of all {scenario.series}")
     expected, lost, wanted, sold = np.zeros((4, scenario.series))
+    arrival = with_overtaking(lead_times, scenario.review_period_days)
     way = np.rint(lead_times.expectation(lead_times.days)).astype(np.int64)
     sales_up_to, demand_up_to = (np.cumsum(units, axis=1) for units in (trace.sales, trace.demand))
     for day in range(scenario.warm_up_days, scenario.days):
         end = day + way + scenario.review_period_days
         rows = scenario.is_review(day) & (end < scenario.days)
         position = trace.on_hand[:, day] + trace.on_order[:, day]
-        of_day = promised(forecasts, day, position, lead_times, scenario.review_period_days)
+        of_day = promised(forecasts, day, position, arrival, scenario.review_period_days)
         expected += np.where(rows, of_day[0], 0.0)
         lost += np.where(rows, of_day[1], 0.0)
         wanted += np.where(rows, _at(demand_up_to, end) - _at(demand_up_to, day + way), 0.0)
