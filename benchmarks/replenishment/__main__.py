@@ -13,7 +13,6 @@ import argparse
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +29,12 @@ from benchmarks.replenishment.forecasts import rolling_forecasts, summed_quantil
 from benchmarks.replenishment.trials import RECENT_DAYS, Trial, trial_of
 from nexgen_assets.forecasting.segments import ABC, ALL, PATTERN, Segments, segments_of
 from nexgen_assets.replenishment.baselines import mean_interval
-from nexgen_assets.replenishment.comparison import FORECAST, WEEKDAY_PROFILE, Contender, baselines, of_forecasts
-from nexgen_assets.replenishment.foresight import perfect_foresight
-from nexgen_assets.replenishment.frontier import Sweep
-from nexgen_assets.replenishment.kpis import Totals
-from nexgen_assets.replenishment.order_rules import BaseStock
-from nexgen_assets.replenishment.promise import Service, service
-from nexgen_assets.replenishment.simulation import Scenario, simulate
+from nexgen_assets.replenishment.comparison import FORECAST, WEEKDAY_PROFILE, Comparison, compare
 from nexgen_assets.settings import load_settings
 
 logger = logging.getLogger("benchmarks.replenishment")
 
 MOST_ETS_SERIES = 100
-PROMISES = (0.9, 0.95, 0.99)
 
 
 def main() -> None:
@@ -53,8 +45,8 @@ def main() -> None:
     for panel in _panels(options):
         began = time.perf_counter()
         trial = trial_of(panel)
-        found = _tried(trial)
-        for grid in (*_grids(trial, found), *_ets_grids(trial, found)):
+        found, segments = _tried(trial)
+        for grid in (*_grids(trial, found, segments), *_ets_grids(trial, found)):
             console.print(grid)
         console.print(f"{panel.name} took {time.perf_counter() - began:.0f} s")
 
@@ -82,42 +74,14 @@ def _panels(options: argparse.Namespace) -> Iterator[BenchmarkPanel]:
         yield sources[name]()
 
 
-@dataclass(frozen=True)
-class Tried:
-    """What a trial found: by rule its contender and sweep, and what our forecasts promised, by service level."""
-
-    contenders: dict[str, Contender]
-    sweeps: dict[str, Sweep]
-    foresight: Totals
-    promised: dict[float, Service]
-    segments: Segments
-
-
-def _tried(trial: Trial) -> Tried:
+def _tried(trial: Trial) -> tuple[Comparison, Segments]:
     forecasts, known = rolling_forecasts(trial, load_settings())
-    lead_times, review, scenario = trial.lead_times, trial.review_period_days, trial.scenario
-    ours = of_forecasts(forecasts, lead_times, review)
-    interval = float(mean_interval(lead_times, review)[0])
-    rules = [ours, *baselines(trial.demand, lead_times, review, trial.days), summed_quantiles(forecasts, interval)]
-    promised = {}
-    for share in PROMISES:
-        levels = ours.levels(share)
-        trace = simulate(scenario, BaseStock(levels), range(scenario.series)).trace
-        promised[share] = service(scenario, lead_times, forecasts, levels, trace)
-    return Tried(
-        {rule.name: rule for rule in rules},
-        {rule.name: _swept(rule, scenario) for rule in rules},
-        perfect_foresight(scenario).totals,
-        promised,
-        _segments(trial, known),
-    )
-
-
-def _swept(rule: Contender, scenario: Scenario) -> Sweep:
+    interval = float(mean_interval(trial.lead_times, trial.review_period_days)[0])
+    summed = summed_quantiles(forecasts, interval)
     began = time.perf_counter()
-    swept = rule.swept(scenario)
-    logger.info("%s: %d simulations, %.0f s", rule.name, len(rule.values), time.perf_counter() - began)
-    return swept
+    found = compare(trial.scenario, trial.demand, trial.lead_times, forecasts, [summed])
+    logger.info("levels and simulations of %d rules: %.0f s", len(found.sweeps), time.perf_counter() - began)
+    return found, _segments(trial, known)
 
 
 def _segments(trial: Trial, known: pa.Table) -> Segments:
@@ -128,18 +92,18 @@ def _segments(trial: Trial, known: pa.Table) -> Segments:
     return Segments(tuple(found.names[row] for row in kept), found.membership[kept])
 
 
-def _grids(trial: Trial, found: Tried) -> Iterator[Grid]:
+def _grids(trial: Trial, found: Comparison, segments: Segments) -> Iterator[Grid]:
     name = trial.panel.name
     title = f"{name}, {len(trial.rows):,} series, {trial.judged_days} days" + (
         "" if trial.is_conclusive else " (too short to conclude from)"
     )
     yield report.stock_grid(title, found.sweeps, found.foresight)
     yield report.difference_grid(title, found.sweeps)
-    yield report.untuned_grid(title, trial.scenario, found.contenders, found.sweeps)
-    yield report.promise_grid(title, found.promised, found.segments)
+    yield report.untuned_grid(title, found)
+    yield report.promise_grid(title, found.promised, segments)
 
 
-def _ets_grids(trial: Trial, found: Tried) -> Iterator[Grid]:
+def _ets_grids(trial: Trial, found: Comparison) -> Iterator[Grid]:
     """AutoETS on a sample of the series, beside our forecasts and the weekday profile on the same."""
     which = np.arange(0, len(trial.rows), -(-len(trial.rows) // MOST_ETS_SERIES))
     began = time.perf_counter()
@@ -147,7 +111,7 @@ def _ets_grids(trial: Trial, found: Tried) -> Iterator[Grid]:
     logger.info("%s: fits and forecasts, %.0f s", ets.name, time.perf_counter() - began)
     scenario = trial.scenario.rows(which)
     sweeps = {name: found.sweeps[name].rows(which) for name in (FORECAST, WEEKDAY_PROFILE)}
-    sweeps[AUTO_ETS] = _swept(ets, scenario)
+    sweeps[AUTO_ETS] = ets.swept(scenario)
     title = f"{trial.panel.name}, a sample of {len(which)} series"
     yield report.stock_grid(title, sweeps, found.foresight.rows(which))
     yield report.difference_grid(title, sweeps)

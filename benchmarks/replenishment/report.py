@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 from rich.table import Table as Grid
 
 from nexgen_assets.forecasting.segments import Segments
-from nexgen_assets.replenishment.comparison import FORECAST, PERFECT_FORESIGHT, Contender
+from nexgen_assets.replenishment.comparison import FORECAST, PERFECT_FORESIGHT, Comparison
 from nexgen_assets.replenishment.cycle_service import cycle_service
 from nexgen_assets.replenishment.frontier import FILL_RATES, Difference, Sweep, stock_difference, stock_needed
 from nexgen_assets.replenishment.kpis import DAYS_A_YEAR, CostRates, Totals, costs
 from nexgen_assets.replenishment.promise import Service
-from nexgen_assets.replenishment.simulation import Scenario
 
 Floats = NDArray[np.float64]
 
@@ -54,9 +53,7 @@ def _told(found: Difference) -> str:
     return f"{found.estimate:+.1%} ({found.low:+.1%} to {found.high:+.1%}){'*' if found.is_clear else ''}"
 
 
-def untuned_grid(
-    title: str, scenario: Scenario, contenders: Mapping[str, Contender], sweeps: Mapping[str, Sweep]
-) -> Grid:
+def untuned_grid(title: str, found: Comparison) -> Grid:
     """Each rule with its parameter set beforehand for a service of 95 %, and the least cost that any value gave."""
     grid = Grid(title=f"{title}: at the parameter set beforehand (95 %); costs with unit cost 1, see report.py")
     columns = (
@@ -73,17 +70,17 @@ def untuned_grid(
     )
     for name in ("rule", *columns):
         grid.add_column(name, justify="left" if name == "rule" else "right")
-    for name, contender in contenders.items():
-        swept = sweeps[name]
+    for name, contender in found.contenders.items():
+        swept = found.sweeps[name]
         total = [float(costs(totals, RATES).total.sum()) for totals in swept.totals]
         least = int(np.argmin(total))
         at_least = (f"{total[least]:,.0f}", f"{swept.parameters[least]:g}")
         if contender.untuned is None:
             grid.add_row(name, *[""] * (len(columns) - 2), *at_least)
             continue
-        at = int(np.argmin(np.abs(np.asarray(swept.parameters) - contender.untuned)))
+        at = swept.parameters.index(contender.untuned)
         totals = swept.totals[at]
-        cycles = cycle_service(scenario, contender.levels(swept.parameters[at]))
+        cycles = cycle_service(found.scenario, contender.levels(swept.parameters[at]))
         grid.add_row(
             name,
             f"{swept.parameters[at]:g}",
