@@ -87,9 +87,7 @@ def _tried(trial: Trial) -> tuple[Comparison, Segments]:
 def _segments(trial: Trial, known: pa.Table) -> Segments:
     """Classes of value (units stand for money) and patterns of demand, by what was known at the cutoff."""
     recent = trial.demand[:, -trial.days - RECENT_DAYS : -trial.days].sum(axis=1)
-    found = segments_of(known, recent)
-    kept = [row for row, (kind, _) in enumerate(found.names) if kind in (ALL, ABC, PATTERN)]
-    return Segments(tuple(found.names[row] for row in kept), found.membership[kept])
+    return segments_of(known, recent).of_kinds(ALL, ABC, PATTERN)
 
 
 def _grids(trial: Trial, found: Comparison, segments: Segments) -> Iterator[Grid]:
