@@ -20,6 +20,7 @@ from nexgen_assets.settings import Settings
 
 INGEST, HISTORY, DAILY, TRAINING, ROLLBACK = "ingest", "history", "daily", "training", "rollback_model"
 BACKTESTING = "backtesting"  # a job may not have the name of an asset
+SIMULATION = "simulate_policies"
 SEARCH = "search_parameters"
 ROLL_BACK = "roll_back"  # the op of that job
 PACKAGE = Path(__file__).resolve().parent

@@ -39,7 +39,7 @@ MOST_ETS_SERIES = 100
 
 def main() -> None:
     options = _options()
-    console = Console(width=150)
+    console = Console(width=170)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
     logger.setLevel(logging.INFO)
     for panel in _panels(options):

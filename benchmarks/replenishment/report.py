@@ -28,10 +28,15 @@ def stock_grid(title: str, sweeps: Mapping[str, Sweep], foresight: Totals) -> Gr
         grid.add_column(f"{fill_rate:.0%}", justify="right")
     for name, swept in sweeps.items():
         units, days = stock_needed(swept), stock_needed(swept, weighting="series")
-        grid.add_row(name, *(f"{of_units:,.0f} | {of_days:.2f}" for of_units, of_days in zip(units, days, strict=True)))
+        grid.add_row(name, *(_needed(*stock) for stock in zip(units, days, strict=True)))
     reached, stock = foresight.sales.sum() / foresight.demand.sum(), foresight.average_on_hand.sum()
     grid.add_row(PERFECT_FORESIGHT, *[""] * (len(FILL_RATES) - 1), f"{stock:,.0f} at {reached:.1%}")
     return grid
+
+
+def _needed(units: float, days: float) -> str:
+    shown = ("-" if np.isnan(units) else f"{units:,.0f}", "-" if np.isnan(days) else f"{days:.2f}")
+    return " | ".join(shown)
 
 
 def difference_grid(title: str, sweeps: Mapping[str, Sweep], base: str = FORECAST) -> Grid:
@@ -50,6 +55,8 @@ def difference_grid(title: str, sweeps: Mapping[str, Sweep], base: str = FORECAS
 def _told(found: Difference) -> str:
     if np.isnan(found.estimate):
         return "not reached"
+    if np.isnan(found.low) or np.isnan(found.high):
+        return f"{found.estimate:+.1%} (bounds not known)"
     return f"{found.estimate:+.1%} ({found.low:+.1%} to {found.high:+.1%}){'*' if found.is_clear else ''}"
 
 

@@ -122,7 +122,7 @@ def stock_records(found: Comparison) -> list[Record]:
     records: list[Record] = []
     for name, swept in found.sweeps.items():
         units, days = stock_needed(swept), stock_needed(swept, weighting="series")
-        told = {
+        told: Record = {
             f"{fill_rate:.0%}": "not reached" if np.isnan(of_units) else f"{of_units:,.1f} units, {_days(of_days)}"
             for fill_rate, of_units, of_days in zip(FILL_RATES, units, days, strict=True)
         }
@@ -130,8 +130,8 @@ def stock_records(found: Comparison) -> list[Record]:
     foresight = found.foresight
     reached = foresight.sales.sum() / max(foresight.demand.sum(), np.finfo(float).tiny)
     least = f"{foresight.average_on_hand.sum():,.1f} units for {reached:.1%}"
-    nothing = {f"{fill_rate:.0%}": "" for fill_rate in FILL_RATES}
-    return [*records, {"rule": PERFECT_FORESIGHT, **nothing, "99%": least}]
+    bound: Record = {"rule": PERFECT_FORESIGHT, **{f"{fill_rate:.0%}": "" for fill_rate in FILL_RATES}, "99%": least}
+    return [*records, bound]
 
 
 def difference_records(found: Comparison) -> list[Record]:

@@ -10,7 +10,7 @@ Nothing is known of open orders and stock on the first day that all rules could 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from nexgen_assets.forecasting.frame import Covariates, level_of
 from nexgen_assets.forecasting.model import TrainedModel
 from nexgen_assets.forecasting.rows import series_key
+from nexgen_assets.replenishment.baselines import FEWEST_ERRORS, WINDOW_DAYS
 from nexgen_assets.replenishment.deliveries import drawn_lead_times
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts
 from nexgen_assets.replenishment.lead_times import LeadTimes, lead_times_of_moments
@@ -30,8 +31,11 @@ from nexgen_assets.tables import DAY, HORIZON_DAYS
 
 Floats = NDArray[np.float64]
 
-RECENT_DAYS = 28
 SEED = 11
+
+
+class ShortHistoryError(ValueError):
+    """There are too few days of sales before the first simulated one; the message says how many it takes."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,24 @@ class Terms:
     @property
     def lead_times(self) -> LeadTimes:
         return lead_times_of_moments(self.lead_time_days, self.lead_time_sd_days)
+
+
+def sampled_series(rows: pa.Table, most: int) -> pa.Table:
+    """`rows`, or so many of them, the same every time, if there are more."""
+    if rows.num_rows <= most:
+        return rows
+    return rows.take(np.sort(np.random.default_rng(SEED).choice(rows.num_rows, most, replace=False)))
+
+
+def first_day(rows: pa.Table) -> date:
+    """The first day of any rows: before it the shop's history does not reach."""
+    return pc.min(rows[DAY]).as_py()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def censored_share(rows: pa.Table, cutoff: date) -> float:
+    """Share of the rows of `tables.DAILY_DEMAND` after that day that were out of stock: demand may have been more."""
+    day, is_stockout = (rows[name].to_pandas() for name in (DAY, "is_stockout"))
+    return float((is_stockout[day > cutoff] == True).mean())  # noqa: E712  # null is not known to be one
 
 
 def terms_of(series: pa.Table, positions: pa.Table, default_lead_time_days: int) -> Terms:
@@ -82,22 +104,29 @@ def demand_grid(series: pa.Table, rows: pa.Table, first: date, days: int) -> Flo
 
 
 def past_scenario(
-    series: pa.Table, demand: Floats, days: int, terms: Terms, review_period_days: int, warm_up_days: int
+    series: pa.Table, demand: Floats, terms: Terms, *, days: int, review_period_days: int, warm_up_days: int
 ) -> Scenario:
-    """The last `days` days of `demand` [series, history + days] on these terms.
+    """The last `days` days of `demand` [series, history + days] on these terms, `warm_up_days` of them not counted.
 
-    All rules start with what the average of the last 28 days sells in a protection interval.
+    All rules start with what the average of the last 28 days sells in a protection interval. Raises ShortHistoryError
+    if the rules without a model know too little of the days before.
     """
     history = demand[:, : demand.shape[1] - days]
     interval = terms.lead_time_days + review_period_days
+    needed = WINDOW_DAYS + FEWEST_ERRORS + int(np.ceil(interval.max(initial=0)))
+    if history.shape[1] < needed:
+        raise ShortHistoryError(
+            f"{history.shape[1]} days of sales before the first simulated day are too few: the rules without a model "
+            f"need {needed}"
+        )
+    # a part of a day of life is none
+    life = np.maximum(np.floor(terms.shelf_life_days), 1)
     return scenario(
         demand[:, -days:],
         drawn_lead_times(terms.lead_times, series_key(series).to_pylist(), days, SEED),
-        np.ceil(interval * history[:, -RECENT_DAYS:].mean(axis=1)),
+        np.ceil(interval * history[:, -WINDOW_DAYS:].mean(axis=1)),
         # a day of life that is not whole is none
-        shelf_life_days=np.where(
-            np.isnan(terms.shelf_life_days), np.inf, np.maximum(np.floor(terms.shelf_life_days), 1)
-        ),
+        shelf_life_days=np.where(np.isnan(life), np.inf, life),
         review_period_days=review_period_days,
         min_order_quantity=terms.min_order_quantity,
         pack_size=terms.pack_size,
@@ -129,10 +158,6 @@ def rolling_forecasts(  # noqa: PLR0917
         means[place, number] = model.mean_model.means(known, covariates, threads, horizon_days)
         level[place, number] = level_of(known)
     return RollingForecasts(means, level, model.calibration)
-
-
-def days_between(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def _places(rows: pa.Table, among: pa.Table) -> NDArray[np.int64]:
