@@ -24,7 +24,7 @@ from nexgen_assets.resources.embedded_s3 import embedded_s3
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.sales.quality import FRESH
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import BACKTEST, TABLES, Table
+from nexgen_assets.tables import BACKTEST, POLICY_SIMULATION, TABLES, Table
 
 SMALL = ["demo", "--days", "260", "--products", "6", "--locations", "2"]
 DAILY = [table for table in TABLES.values() if table.is_daily]

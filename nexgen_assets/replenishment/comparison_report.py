@@ -136,12 +136,14 @@ def stock_records(found: Comparison) -> list[Record]:
 
 def difference_records(found: Comparison) -> list[Record]:
     """How much more stock the forecast's rule needs than each other one, with 95 % intervals."""
-    return [
-        {"other_rule": name}
-        | {f"{share:.0%}": _told(stock_difference(found.sweeps[FORECAST], swept, share)) for share in FILL_RATES}
-        for name, swept in found.sweeps.items()
-        if name != FORECAST
-    ]
+    records: list[Record] = []
+    for name, swept in found.sweeps.items():
+        if name != FORECAST:
+            told = {
+                f"{share:.0%}": _told(stock_difference(found.sweeps[FORECAST], swept, share)) for share in FILL_RATES
+            }
+            records.append({"other_rule": name, **told})
+    return records
 
 
 def promise_records(found: Comparison, segments: Segments) -> list[Record]:
