@@ -20,8 +20,8 @@ from nexgen_assets.resources.lake import LakeResource, S3Access
 from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.resources.spark import SparkResource, stop_engine
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import DAILY_DEMAND, INVENTORY_POSITIONS, POLICY_SIMULATION
-from nexgen_assets_tests.shops import LAST, open_shop
+from nexgen_assets.tables import CALENDAR, DAILY_DEMAND, INVENTORY_POSITIONS, POLICY_SIMULATION
+from nexgen_assets_tests.shops import FIRST, LAST, open_shop
 
 DAYS, WARM_UP = 28, 14
 SERIES, UNKNOWN = 24, "023"
@@ -164,6 +164,26 @@ def test_tables_tell_stock_differences_and_promises(told: dict[str, Any]) -> Non
 def test_the_run_says_what_it_had_to_assume(told: dict[str, Any]) -> None:
     assert told["simulated"].startswith(f"{SERIES} of {SERIES} series")
     assert "default terms for 0 of them" in told["simulated"]
+
+
+def test_nothing_is_held_for_days_on_which_the_calendar_closes_the_location(
+    shop: Shop, rows: list[dict[str, Any]]
+) -> None:
+    closing = dict.fromkeys(CALENDAR.names) | {
+        **{"product_id": "", "location": "north", "promotion_share": 0.0, "is_open": False},
+        **{"file_key": "calendar.csv", "line_number": 1},
+        **{"start_date": LAST - timedelta(days=12), "end_date": LAST, "effective_date": FIRST},
+    }
+    known = {name: closing[name] for name in CALENDAR.names}
+    try:
+        shop.tables.replace_all(CALENDAR, pa.Table.from_pylist([known], schema=CALENDAR.arrow_schema))
+        assert shop.run(order_cost=1.5).success
+        closed = of_all(shop.tables.read(POLICY_SIMULATION).to_pylist(), "forecast")
+    finally:
+        shop.tables.replace_all(CALENDAR, CALENDAR.arrow_schema.empty_table())
+    for told, untold in zip(closed, of_all(rows, "forecast"), strict=True):
+        assert told["lost_units"] > untold["lost_units"]
+        assert told["average_on_hand_units"] < untold["average_on_hand_units"]
 
 
 # ---- what it must not do, and refusals

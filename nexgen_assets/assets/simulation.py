@@ -20,7 +20,7 @@ from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.resources.spark import SparkResource
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import DAILY_DEMAND, DAY, INVENTORY_POSITIONS, POLICY_SIMULATION
+from nexgen_assets.tables import CALENDAR, DAILY_DEMAND, DAY, INVENTORY_POSITIONS, POLICY_SIMULATION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -174,12 +174,14 @@ class _Past:
         return fit(data, self.inputs.planned, recipe, settings.threads)
 
     def forecasts(self, model: "TrainedModel") -> "RollingForecasts":
+        from nexgen_assets.forecasting.closings import PlannedOpening
         from nexgen_assets.replenishment.past_days import rolling_forecasts
 
-        settings = self.inputs.settings
+        settings, tables = self.inputs.settings, self.inputs.tables
         return rolling_forecasts(
             model,
             self.inputs.planned,
+            PlannedOpening(tables.read(CALENDAR, version=self.inputs.versions[CALENDAR.name])),
             self.series,
             [self.cutoff + timedelta(days=day) for day in range(1, self.config.simulated_days + 1)],
             self.inputs.features_of,

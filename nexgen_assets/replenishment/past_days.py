@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.frame import Covariates, level_of
+from nexgen_assets.forecasting.closings import PlannedOpening
+from nexgen_assets.forecasting.frame import EPOCH, Covariates, level_of
 from nexgen_assets.forecasting.model import TrainedModel
-from nexgen_assets.forecasting.rows import series_key
+from nexgen_assets.forecasting.rows import day_numbers, series_key
 from nexgen_assets.replenishment.baselines import FEWEST_ERRORS, WINDOW_DAYS
 from nexgen_assets.replenishment.deliveries import drawn_lead_times
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts
@@ -96,7 +97,7 @@ def demand_grid(series: pa.Table, rows: pa.Table, first: date, days: int) -> Flo
     """Units [series, days] from `first` on, of rows of `tables.DAILY_DEMAND`; those of other series are left out."""
     grid = np.zeros((series.num_rows, days))
     place = _places(rows, series)
-    day = rows[DAY].cast(pa.int32()).to_numpy() - (first - date(1970, 1, 1)).days
+    day = day_numbers(rows[DAY]) - (first - EPOCH).days
     units = np.nan_to_num(rows["demand_units"].cast(pa.float64()).to_numpy())
     is_inside = (place >= 0) & (day >= 0) & (day < days)
     grid[place[is_inside], day[is_inside]] = units[is_inside]
@@ -137,6 +138,7 @@ def past_scenario(
 def rolling_forecasts(  # noqa: PLR0917
     model: TrainedModel,
     covariates: Covariates,
+    opening: PlannedOpening,
     series: pa.Table,
     origins: Sequence[date],
     features_of: Callable[[date], pa.Table],
@@ -145,7 +147,8 @@ def rolling_forecasts(  # noqa: PLR0917
 ) -> RollingForecasts:
     """What the model says at the close of each of `origins`; `features_of` gives a day's `tables.CLEANED_FEATURES`.
 
-    A series without a row on a day is not active any more: nothing is expected of it, as nothing would be ordered.
+    Nothing is expected of days on which a location was told to be closed (`opening`), nor of a series without a row on
+    the origin: it was not active any more, and nothing would be ordered.
     """
     horizon_days = min(HORIZON_DAYS, longest_interval_days)
     means = np.zeros((series.num_rows, len(origins), horizon_days), np.float32)
@@ -155,7 +158,8 @@ def rolling_forecasts(  # noqa: PLR0917
         place = _places(rows, series)
         known = rows.filter(pa.array(place >= 0))
         place = place[place >= 0]
-        means[place, number] = model.mean_model.means(known, covariates, threads, horizon_days)
+        is_open = opening.ahead(known["location"].to_pylist(), (origin - EPOCH).days)[:, :horizon_days]
+        means[place, number] = model.mean_model.means(known, covariates, threads, horizon_days) * is_open
         level[place, number] = level_of(known)
     return RollingForecasts(means, level, model.calibration)
 

@@ -17,7 +17,7 @@ from nexgen_assets.replenishment.simulation import Scenario, Trace
 
 Floats = NDArray[np.float64]
 
-HALVINGS = 20  # of an expected loss: to a millionth of it
+HALVINGS = 8  # of an expected loss: to a few thousandths of it
 
 
 @dataclass(frozen=True)
