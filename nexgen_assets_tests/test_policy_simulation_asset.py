@@ -170,13 +170,18 @@ def test_nothing_is_held_for_days_on_which_the_calendar_closes_the_location(
     shop: Shop, rows: list[dict[str, Any]]
 ) -> None:
     closing = dict.fromkeys(CALENDAR.names) | {
-        **{"product_id": "", "location": "north", "promotion_share": 0.0, "is_open": False},
-        **{"file_key": "calendar.csv", "line_number": 1},
-        **{"start_date": LAST - timedelta(days=12), "end_date": LAST, "effective_date": FIRST},
+        "product_id": "",
+        "location": "north",
+        "promotion_share": 0.0,
+        "is_open": False,
+        "start_date": LAST - timedelta(days=12),
+        "end_date": LAST,
+        "effective_date": FIRST,
+        "file_key": "calendar.csv",
+        "line_number": 1,
     }
-    known = {name: closing[name] for name in CALENDAR.names}
     try:
-        shop.tables.replace_all(CALENDAR, pa.Table.from_pylist([known], schema=CALENDAR.arrow_schema))
+        shop.tables.replace_all(CALENDAR, pa.Table.from_pylist([closing], schema=CALENDAR.arrow_schema))
         assert shop.run(order_cost=1.5).success
         closed = of_all(shop.tables.read(POLICY_SIMULATION).to_pylist(), "forecast")
     finally:
