@@ -24,6 +24,7 @@ from nexgen_assets.jobs import (
     ROLL_BACK,
     ROLLBACK,
     SEARCH,
+    SIMULATION,
     SPINE_TO_FEATURES,
     SPINE_TO_ORDERS,
     TRAINING,
@@ -36,7 +37,7 @@ from nexgen_assets.resources.lake import LakeResource, open_lake
 from nexgen_assets.resources.mlflow_mirror import MlflowMirror
 from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import BACKTEST
+from nexgen_assets.tables import BACKTEST, POLICY_SIMULATION
 
 SENSOR_SECONDS = 30
 CONDITION_SECONDS = 300
@@ -81,6 +82,11 @@ def jobs(settings: Settings) -> list[UnresolvedAssetJobDefinition]:
             BACKTESTING,
             dg.AssetSelection.assets(BACKTEST.name),
             description="Forecast from past days and compare with what came; changes nothing that serves.",
+        ),
+        dg.define_asset_job(
+            SIMULATION,
+            dg.AssetSelection.assets(POLICY_SIMULATION.name),
+            description="Order by several rules on past days and compare stock and service; changes no order.",
         ),
         dg.define_asset_job(
             SEARCH,

@@ -15,6 +15,7 @@ from nexgen_assets.assets.monitoring import monitoring_assets
 from nexgen_assets.assets.replenishment import order_decisions, replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
 from nexgen_assets.assets.search import search_assets
+from nexgen_assets.assets.simulation import simulation_assets
 from nexgen_assets.automation import (
     housekeeping_sensor,
     jobs,
@@ -58,6 +59,7 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *forecast_assets(settings, days),
             order_decisions(),
             *replenishment_assets(settings, days),
+            *simulation_assets(settings),
             *monitoring_assets(days),
             *housekeeping_assets(settings),
         ]

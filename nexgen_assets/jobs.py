@@ -6,6 +6,7 @@ the jobs (`automation.py`), and which runs a change needs (`launcher.py`).
 
 INGEST, HISTORY, DAILY, TRAINING, ROLLBACK = "ingest", "history", "daily", "training", "rollback_model"
 BACKTESTING = "backtesting"  # a job may not have the name of an asset
+SIMULATION = "simulate_policies"
 SEARCH = "search_parameters"
 ROLL_BACK = "roll_back"  # the op of the job ROLLBACK
 
@@ -20,6 +21,7 @@ _BUILDS = {
     HISTORY: (*SPINE_TO_FEATURES, *JUDGEMENT),
     DAILY: (*SPINE_TO_FEATURES, *SPINE_TO_ORDERS, *JUDGEMENT),
     BACKTESTING: ("backtest",),
+    SIMULATION: ("policy_simulation",),
 }
 
 

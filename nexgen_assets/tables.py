@@ -1235,6 +1235,95 @@ BACKTEST = Table(
     },
 )
 
+_SIMULATED_FROM = (
+    "daily_demand.demand_units",
+    *(f"inventory_positions.{name}" for name in ("lead_time_days", "lead_time_sd_days", "pack_size")),
+    *("inventory_positions.min_order_quantity", "inventory_positions.shelf_life_days"),
+)
+_SERVED = (
+    *("sales_units", "lost_units", "waste_units", "average_on_hand_units", "order_lines", "stockout_days"),
+    *("fill_rate", "mean_fill_rate"),
+)
+POLICY_SIMULATION = Table(
+    "policy_simulation",
+    "One row per order rule x value of its parameter x segment: service, stock and costs on past days.",
+    ("rule", "parameter", "segment_kind", "segment"),
+    (
+        Column(
+            "rule",
+            TEXT,
+            "How far a review raises the inventory position: `forecast` (the quantile of interval demand, as orders "
+            "do), `days_of_supply` (of a 28-day average), `moving_average` (mean + z standard deviations of 28 days), "
+            "`weekday_profile` (mean by weekday + z standard deviations of past interval errors), `perfect_foresight`",
+            nullable=False,
+        ),
+        Column(
+            "parameter",
+            REAL,
+            "The rule's one parameter: cycle service level, days of supply, or z; 0 for perfect foresight",
+            nullable=False,
+        ),
+        Column("segment_kind", TEXT, "`all`, `abc` (share of sales value) or `pattern` of demand", nullable=False),
+        Column("segment", TEXT, "The segment, by what was known at the training cutoff", nullable=False),
+        Column(
+            "training_cutoff",
+            DATE,
+            "Last day that the model behind the forecasts saw: the day before the first simulated one",
+            nullable=False,
+        ),
+        Column("first_day", DATE, "First day that counts, after the warm-up", nullable=False),
+        Column("last_day", DATE, "Last simulated day", nullable=False),
+        Column("series", WHOLE, "Series of the segment", nullable=False, minimum=1),
+        Column("demand_units", REAL, "Demand of the days that count", "units", nullable=False, minimum=0),
+        Column("sales_units", REAL, "Demand that was served", "units", nullable=False, minimum=0),
+        Column("lost_units", REAL, "Demand that was not", "units", nullable=False, minimum=0),
+        Column("waste_units", REAL, "Units that expired", "units", nullable=False, minimum=0),
+        Column(
+            "average_on_hand_units",
+            REAL,
+            "On hand at the close of a day, on average",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("order_lines", REAL, "Orders of a series", "orders", nullable=False, minimum=0),
+        Column("stockout_days", REAL, "Days of a series that closed without stock", "days", nullable=False, minimum=0),
+        Column("fill_rate", REAL, "Share of the units demanded that were served; empty without demand", minimum=0),
+        Column("mean_fill_rate", REAL, "Mean of the series' fill rates: every series counts the same", minimum=0),
+        Column(
+            "promised_fill_rate",
+            REAL,
+            "Fill rate that the forecasts told of these orders in advance; of three service levels only",
+        ),
+        Column(
+            "cycle_service_level",
+            REAL,
+            "Share of protection intervals whose demand the level covered; the rule `forecast` promises `parameter`",
+            minimum=0,
+        ),
+        Column("costed_series", WHOLE, "Series of known cost and price: costs are theirs", nullable=False, minimum=0),
+        Column("holding_cost", REAL, "A quarter of the unit cost a year", "money", nullable=False, minimum=0),
+        Column("lost_margin", REAL, "Price less cost of the units lost", "money", nullable=False, minimum=0),
+        Column("order_cost", REAL, "Order lines at the cost told in the run's configuration", "money", nullable=False),
+        Column("waste_cost", REAL, "Unit cost of the units wasted", "money", nullable=False, minimum=0),
+    ),
+    is_daily=False,
+    made_from=("cleaned_features", "daily_demand", "calendar", "inventory_positions"),
+    lineage={
+        "segment": BACKTEST.lineage["segment"],
+        **dict.fromkeys(("training_cutoff", "first_day", "last_day"), ("cleaned_features.day",)),
+        "series": BACKTEST.lineage["series"],
+        "demand_units": ("daily_demand.demand_units",),
+        **dict.fromkeys(_SERVED, (*_SIMULATED_FROM, *_FORECAST_FROM)),
+        "promised_fill_rate": _FORECAST_FROM,
+        "cycle_service_level": ("daily_demand.demand_units", *_FORECAST_FROM),
+        "costed_series": ("inventory_positions.unit_cost", "cleaned_features.unit_price"),
+        **dict.fromkeys(("holding_cost", "waste_cost"), ("inventory_positions.unit_cost", *_SIMULATED_FROM)),
+        "lost_margin": ("inventory_positions.unit_cost", "cleaned_features.unit_price", *_SIMULATED_FROM),
+        "order_cost": _SIMULATED_FROM,
+    },
+)
+
 # Its rows are remembered, not computed, so no run can mend them: a new column is nullable, and no type may change.
 LANDING_FILES = Table(
     "landing_files",
@@ -1285,6 +1374,7 @@ TABLES: dict[str, Table] = {
         OPEN_ORDERS,
         INVENTORY_POSITIONS,
         BACKTEST,
+        POLICY_SIMULATION,
         FORECASTS,
         FORECAST_ACCURACY,
         REORDER_RECOMMENDATIONS,

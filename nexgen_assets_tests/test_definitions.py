@@ -323,6 +323,7 @@ def test_the_setting_decides_whether_schedules_start_switched_on(setting: str, s
 MADE_HERE = {
     "backtest": {"method", "recipe", "segment_kind", "target", "horizon"},
     "forecasts": {"horizon", "model_version"},
+    "policy_simulation": {"rule", "parameter", "segment_kind"},
     "reorder_recommendations": {"review_period_days", "service_level", "policy_version"},
 }
 

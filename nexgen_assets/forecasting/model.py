@@ -53,22 +53,24 @@ class MeanModel:
     country: str
     mean_factor: float
 
-    def means(self, features: pa.Table, covariates: Covariates, threads: int = 1) -> Real32:
-        """Mean forecasts [rows of `features`, HORIZON_DAYS], in units a day.
+    def means(
+        self, features: pa.Table, covariates: Covariates, threads: int = 1, horizon_days: int = HORIZON_DAYS
+    ) -> Real32:
+        """Mean forecasts [rows of `features`, horizon_days], in units a day.
 
         Those of new items are their level: without a past of its own the boosters know nothing of a series.
         """
-        parts = [self._means(part, covariates, threads) for part in _slices(features)]
-        return np.concatenate(parts) if parts else np.empty((0, HORIZON_DAYS), np.float32)
+        parts = [self._means(part, covariates, threads, horizon_days) for part in _slices(features)]
+        return np.concatenate(parts) if parts else np.empty((0, horizon_days), np.float32)
 
-    def _means(self, features: pa.Table, covariates: Covariates, threads: int) -> Real32:
-        rows, horizons = all_horizons(features.num_rows)
+    def _means(self, features: pa.Table, covariates: Covariates, threads: int, horizon_days: int) -> Real32:
+        rows, horizons = all_horizons(features.num_rows, horizon_days)
         frame = expand(features, rows, horizons, covariates, self.categories, self.country)
         for booster in self._loaded:
             booster.set_param({"nthread": threads})
         relative = average_forecast(self._loaded, frame.matrix)
         means = relative * frame.level * np.float32(self.mean_factor)
-        return np.where(is_new_item(features)[rows], frame.level, means).reshape(-1, HORIZON_DAYS)
+        return np.where(is_new_item(features)[rows], frame.level, means).reshape(-1, horizon_days)
 
     def contributions(
         self, features: pa.Table, rows: Whole, horizons: Whole, covariates: Covariates

@@ -30,7 +30,7 @@ STYLES: dict[str, dict[str, Any]] = {
 FEATURES_SHOWN = 14
 
 
-class _Canvas:
+class Canvas:
     """A figure that becomes an image when it is drawn."""
 
     def __init__(self, panels: int, height: float) -> None:
@@ -42,11 +42,11 @@ class _Canvas:
 
 
 @contextmanager
-def _canvas(panels: int = 1, height: float = HEIGHT) -> Iterator[_Canvas]:
+def drawing(panels: int = 1, height: float = HEIGHT) -> Iterator[Canvas]:
     """Axes side by side; on leaving they are an image of few colours."""
     from PIL import Image
 
-    canvas, drawn, small = _Canvas(panels, height), BytesIO(), BytesIO()
+    canvas, drawn, small = Canvas(panels, height), BytesIO(), BytesIO()
     yield canvas
     canvas.figure.savefig(drawn, format="png")
     Image.open(drawn).convert("RGB").quantize(COLOURS).save(small, format="png", optimize=True)
@@ -56,7 +56,7 @@ def _canvas(panels: int = 1, height: float = HEIGHT) -> Iterator[_Canvas]:
 def error_by_origin(sums: pd.DataFrame) -> bytes:
     """Error of the horizon total and bias of each method, origin by origin."""
     chosen = _of_all(sums, TOTAL, HORIZON_DAYS)
-    with _canvas(2) as canvas:
+    with drawing(2) as canvas:
         for axes, name, title in zip(
             canvas.panels, ("wape", "bias"), (f"WAPE of the {HORIZON_DAYS}-day total", "Bias"), strict=True
         ):
@@ -70,14 +70,14 @@ def error_by_origin(sums: pd.DataFrame) -> bytes:
         _percent(canvas.panels[1])
         canvas.panels[1].axhline(0, color="black", linewidth=0.8)
         canvas.panels[0].set_ylim(bottom=0)
-        _name_methods(canvas)
+        name_lines(canvas)
     return canvas.image
 
 
 def error_by_horizon(sums: pd.DataFrame) -> bytes:
     """WAPE and wQL of each method, day by day ahead, all origins together."""
     chosen = _of_all(sums, DAY_AHEAD)
-    with _canvas(2) as canvas:
+    with drawing(2) as canvas:
         for axes, name in zip(canvas.panels, ("wape", "wql"), strict=True):
             for method, found in _by_method(chosen, "horizon"):
                 axes.plot(found.index, found[name], label=method, **STYLES[method])
@@ -85,14 +85,14 @@ def error_by_horizon(sums: pd.DataFrame) -> bytes:
             axes.set_xlabel("days ahead")
             axes.set_ylim(bottom=0)
             axes.grid(alpha=0.3)
-        _name_methods(canvas)
+        name_lines(canvas)
     return canvas.image
 
 
 def error_by_segment(sums: pd.DataFrame) -> bytes:
     """WAPE of the horizon total of each method, by class of sales value and by pattern of demand."""
     of_total = _rows(sums, (sums["target"] == TOTAL) & (sums["horizon"] == HORIZON_DAYS))
-    with _canvas(2) as canvas:
+    with drawing(2) as canvas:
         for axes, kind, title in zip(canvas.panels, (ABC, PATTERN), ("by sales value", "by pattern"), strict=True):
             found = scores(_rows(of_total, of_total["segment_kind"] == kind), "method", "segment")["wape"].unstack(
                 "segment"
@@ -104,7 +104,7 @@ def error_by_segment(sums: pd.DataFrame) -> bytes:
             axes.set_xticks(np.arange(found.shape[1]), list(found.columns))
             axes.set_title(f"WAPE of the {HORIZON_DAYS}-day total {title}")
             axes.grid(alpha=0.3, axis="y")
-        _name_methods(canvas)
+        name_lines(canvas)
     return canvas.image
 
 
@@ -115,7 +115,7 @@ def calibration_of_backtest(sums: pd.DataFrame) -> bytes:
     either side of its level. The band spans both.
     """
     parts = {"days": _of_all(sums, ALL_DAYS), f"{HORIZON_DAYS}-day totals": _of_all(sums, TOTAL, HORIZON_DAYS)}
-    with _canvas(2, 4.0) as canvas:
+    with drawing(2, 4.0) as canvas:
         for axes, (title, chosen) in zip(canvas.panels, parts.items(), strict=True):
             levels = list(QUANTILES.values())
             for method, found in _by_method(chosen, "segment"):
@@ -126,13 +126,13 @@ def calibration_of_backtest(sums: pd.DataFrame) -> bytes:
                     axes.fill_between(levels, below, at_or_below, color=STYLES[method]["color"], alpha=0.18, lw=0)
                     axes.plot(levels, at_or_below, marker="o", markersize=3, label=method, **STYLES[method])
             _calibration_axes(axes, f"Coverage of {title}")
-        _name_methods(canvas)
+        name_lines(canvas)
     return canvas.image
 
 
 def calibration_of_model(coverage: Mapping[float, float]) -> bytes:
     """Nominal against actual coverage of one model's daily quantiles, by level."""
-    with _canvas(1, 4.0) as canvas:
+    with drawing(1, 4.0) as canvas:
         [axes] = canvas.panels
         axes.plot(list(coverage), list(coverage.values()), marker="o", label="model", **STYLES["model"])
         _calibration_axes(axes, "Coverage of days it had not seen")
@@ -143,7 +143,7 @@ def feature_contributions(found: Attribution) -> bytes:
     """The features that move forecasts most: how much on average, and which way at high and low values."""
     names = list(found.importance)[:FEATURES_SHOWN][::-1]
     rng = np.random.default_rng(0)
-    with _canvas(2, 4.6) as canvas:
+    with drawing(2, 4.6) as canvas:
         bars, swarm = canvas.panels
         bars.barh(names, [found.importance[name] for name in names], color=STYLES["model"]["color"])
         bars.set_title("Mean size of contribution")
@@ -169,7 +169,7 @@ def feature_contributions(found: Attribution) -> bytes:
 
 def scores_of_model(errors: Mapping[str, Mapping[str, float]]) -> bytes:
     """Errors of a model and of what it was compared with, in words -> method -> error."""
-    with _canvas(len(errors)) as canvas:
+    with drawing(len(errors)) as canvas:
         for axes, (title, by_method) in zip(canvas.panels, errors.items(), strict=True):
             colours = [STYLES[method]["color"] for method in by_method]
             axes.bar(list(by_method), list(by_method.values()), color=colours)
@@ -182,7 +182,7 @@ def scores_of_model(errors: Mapping[str, Mapping[str, float]]) -> bytes:
 def trials_of_search(values: Sequence[float]) -> bytes:
     """The value of each trial in order (not a number: given up), and the best so far; the first is to be beaten."""
     number, known = np.arange(1, len(values) + 1), np.array(values, dtype=float)
-    with _canvas() as canvas:
+    with drawing() as canvas:
         [axes] = canvas.panels
         axes.scatter(number, known, s=18, color=STYLES["model"]["color"], label="trial")
         best = np.fmin.accumulate(known)
@@ -193,7 +193,7 @@ def trials_of_search(values: Sequence[float]) -> bytes:
         axes.set_xlabel("trial (a grey cross was given up early)")
         axes.set_title("Errors over those of the code's own parameters")
         axes.grid(alpha=0.3)
-        _name_methods(canvas)
+        name_lines(canvas)
     return canvas.image
 
 
@@ -212,7 +212,7 @@ def _by_method(sums: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]
             yield method, scores(of_method, by).sort_index()
 
 
-def _name_methods(canvas: _Canvas) -> None:
+def name_lines(canvas: Canvas) -> None:
     """One legend below all panels, where it hides nothing."""
     lines, names = canvas.panels[0].get_legend_handles_labels()
     canvas.figure.legend(lines, names, fontsize=8, loc="outside lower center", ncols=len(names), frameon=False)

@@ -28,6 +28,11 @@ class Segments:
     names: tuple[tuple[str, str], ...]
     membership: Floats
 
+    def of_kinds(self, *kinds: str) -> "Segments":
+        """Those of some kinds only."""
+        rows = [row for row, (kind, _) in enumerate(self.names) if kind in kinds]
+        return Segments(tuple(self.names[row] for row in rows), self.membership[rows])
+
 
 def segments_of(rows: pa.Table, sales_value: Floats) -> Segments:
     """Segments of the series `rows` (of `tables.CLEANED_FEATURES`) of one origin.

@@ -69,12 +69,26 @@ def weekday_moments(demand: Floats, lead_times: LeadTimes, review_period_days: W
     2022). Random lead times add m^2 Var[L] to its square, m being the moving average. Of a last part of a day in P that
     part of its demand counts.
     """
-    lead_time, lead_time_variance = _lead_time_moments(lead_times)
-    interval = review_period_days + lead_time
-    daily = _moving_average(demand)
-    mean = daily * _profile_sum(demand, interval)
-    squared_error = _closed_interval_errors(demand, mean, interval) ** 2
-    return DemandMoments(mean, np.sqrt(_mean_of_known(squared_error) + daily**2 * lead_time_variance[:, None]))
+    mean = _moving_average(demand) * _profile_sum(demand, mean_interval(lead_times, review_period_days))
+    return moments_of_forecasts(demand, mean, lead_times, review_period_days)
+
+
+def moments_of_forecasts(
+    demand: Floats, mean: Floats, lead_times: LeadTimes, review_period_days: Whole
+) -> DemandMoments:
+    """Any method's forecasts `mean` [series, days] of demand over P = r + E[L], and how wrong they were.
+
+    The standard deviation is that of `weekday_moments`. Not a number while there are fewer than 28 errors.
+    """
+    _, lead_time_variance = _lead_time_moments(lead_times)
+    squared_error = _closed_interval_errors(demand, mean, mean_interval(lead_times, review_period_days)) ** 2
+    random_lead_time = _moving_average(demand) ** 2 * lead_time_variance[:, None]
+    return DemandMoments(mean, np.sqrt(_mean_of_known(squared_error) + random_lead_time))
+
+
+def mean_interval(lead_times: LeadTimes, review_period_days: Whole) -> Floats:
+    """P = r + E[L] [series], in days."""
+    return review_period_days + _lead_time_moments(lead_times)[0]
 
 
 def _lead_time_moments(lead_times: LeadTimes) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ the sum of average stocks; by series, every series counts the same, and stock is
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ class Sweep:
 
     parameters: tuple[float, ...]
     totals: tuple[Totals, ...]
+
+    def rows(self, which: NDArray[np.integer[Any]]) -> "Sweep":
+        """The same of these series, in this order."""
+        return Sweep(self.parameters, tuple(totals.rows(which) for totals in self.totals))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ A rate whose denominator is 0 is not a number: nothing can be said of it.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,11 @@ class Totals:
     def __add__(self, later: "Totals") -> "Totals":
         """The sums over these days and those of `later`, of the same series."""
         return Totals(**{field.name: getattr(self, field.name) + getattr(later, field.name) for field in fields(self)})
+
+    def rows(self, which: NDArray[np.integer[Any]]) -> "Totals":
+        """The same of these series, in this order."""
+        picked = {field.name: getattr(self, field.name)[which] for field in fields(self) if field.name != "days"}
+        return Totals(days=self.days, **picked)
 
     @property
     def fill_rate(self) -> Floats:

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from nexgen_assets.replenishment.lead_times import lead_time_pmf, lead_times, lead_times_of_moments
+from nexgen_assets.replenishment.lead_times import (
+    lead_time_pmf,
+    lead_times,
+    lead_times_of_moments,
+    with_overtaking,
+)
 
 # a busy machine is no failure
 steady = settings(deadline=None)
@@ -142,3 +147,35 @@ def test_what_is_no_distribution_over_whole_days_is_refused(pmf: dict[int, float
 def test_moments_that_cannot_be_meant_are_refused(mean: float, sd: float, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         lead_time_pmf(mean, sd)
+
+
+# ---- orders that overtake
+
+DELAYS = {2: 0.8, 3: 0.15, 5: 0.05}
+
+
+@pytest.mark.parametrize("review", [1, 2, 3, 7])
+@pytest.mark.parametrize("pmf", [DELAYS, {0: 0.3, 4: 0.7}, {1: 0.2, 2: 0.2, 9: 0.6}])
+def test_the_kth_arrival_comes_as_late_as_drawn_orders_say(pmf: dict[int, float], review: int) -> None:
+    orders = 200_000
+    placed = np.arange(orders) * review
+    drawn = np.random.default_rng(1).choice(list(pmf), orders, p=list(pmf.values()))
+    waited = np.sort(placed + drawn) - placed
+
+    found = with_overtaking(lead_times([pmf]), np.array([review]))
+
+    shares = [float((waited == day).mean()) for day in found.days]
+    assert found.probability.tolist() == pytest.approx(shares, abs=0.005)
+
+
+def test_overtaking_keeps_the_mean_and_each_row_its_own_terms() -> None:
+    told = lead_times([DELAYS, {7: 1.0}, DELAYS])
+
+    found = with_overtaking(told, np.array([1, 1, 7]))
+
+    assert found.expectation(found.days).tolist() == pytest.approx([2.3, 7, 2.3])
+    rows = [found.probability[found.row == row].tolist() for row in range(3)]
+    assert rows[1] == [1.0]
+    # orders a week apart do not overtake
+    assert rows[2] == pytest.approx(list(DELAYS.values()))
+    assert max(rows[0]) < 0.8

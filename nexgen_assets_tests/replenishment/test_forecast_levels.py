@@ -1,0 +1,47 @@
+"""Levels of rolling forecasts: those that the order policy gives day by day, and nothing of later days."""
+
+import numpy as np
+import pytest
+
+from nexgen_assets.replenishment.forecast_levels import RollingForecasts, forecast_levels
+from nexgen_assets.replenishment.lead_times import lead_times
+from nexgen_assets.replenishment.policy import Policy, order_up_to_level
+from nexgen_assets_tests.forecasting.poisson import poisson_calibration
+
+SERIES, DAYS, HORIZON = 40, 12, 28
+REVIEW = np.full(SERIES, 1)
+DELAYED = lead_times([{2: 0.8, 3: 0.15, 5: 0.05}, {0: 0.5, 1: 0.5}], np.arange(SERIES) % 2)
+
+
+@pytest.fixture(scope="module")
+def forecasts() -> RollingForecasts:
+    rng = np.random.default_rng(2)
+    level = rng.choice([0.1, 1.0, 8.0], (SERIES, DAYS))
+    return RollingForecasts(level[:, :, None] * rng.uniform(0.5, 1.5, (1, 1, HORIZON)), level, poisson_calibration())
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.95, 0.99, 0.9999])
+def test_a_level_is_the_one_that_the_order_policy_gives_on_that_day(forecasts: RollingForecasts, share: float) -> None:
+    levels = forecast_levels(forecasts, DELAYED, REVIEW, [share])[share]
+
+    for day in range(DAYS):
+        demand = forecasts.over_protection_interval(day, DELAYED, REVIEW)
+        assert levels[:, day].tolist() == order_up_to_level(demand, Policy(share, 1)).tolist()
+
+
+def test_a_level_rests_on_the_forecast_of_its_own_day(forecasts: RollingForecasts) -> None:
+    means = forecasts.means.copy()
+    means[:, 6:] *= 3
+    changed = RollingForecasts(means, forecasts.level, forecasts.calibration)
+
+    before, after = (forecast_levels(found, DELAYED, REVIEW, [0.95])[0.95] for found in (forecasts, changed))
+
+    assert before[:, :6].tolist() == after[:, :6].tolist()
+    assert np.all(before[:, 6:] <= after[:, 6:])
+    assert np.any(before[:, 6:] < after[:, 6:])
+
+
+def test_nothing_is_ordered_of_a_series_of_which_nothing_is_expected() -> None:
+    nothing = RollingForecasts(np.zeros((SERIES, 1, HORIZON)), np.zeros((SERIES, 1)), poisson_calibration())
+
+    assert forecast_levels(nothing, DELAYED, REVIEW, [0.99])[0.99].tolist() == [[0.0]] * SERIES
