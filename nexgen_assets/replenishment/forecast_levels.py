@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand
+from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand, until_delisted
+from nexgen_assets.forecasting.listing import NO_END
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
 from nexgen_assets.replenishment.lead_times import LeadTimes
 from nexgen_assets.replenishment.mixture import TOLERANCE_PROBABILITY, MixedDemand
@@ -28,19 +29,26 @@ class RollingForecasts:
     """What a model said at the close of each day, from what was known then.
 
     `means` [series, days, horizons] units a day, `level` [series, days] units a day, and the calibration of the model.
+    `days_listed` [series, days] as in `listing.py`: how long each series went on, as was known then; None for ever.
     """
 
     means: Reals
     level: Reals
     calibration: Calibration
+    days_listed: Whole | None = None
 
     @property
     def days(self) -> int:
         return self.means.shape[1]
 
     def over(self, day: int, which: Whole, lengths: Whole) -> IntervalDemand:
-        """Demand of the series `which` over the next `lengths` days, as seen at the close of `day`."""
-        return interval_demand(self.means[which, day], self.level[which, day], lengths, self.calibration)
+        """Demand of the series `which` over the next `lengths` days, 0 or more, as seen at the close of `day`."""
+
+        def over(days: Whole) -> IntervalDemand:
+            return interval_demand(self.means[which, day], self.level[which, day], days, self.calibration)
+
+        listed = np.full(len(which), NO_END) if self.days_listed is None else self.days_listed[which, day]
+        return until_delisted(over, lengths, listed)
 
     def over_protection_interval(self, day: int, lead_times: LeadTimes, review_period_days: Whole) -> MixedDemand:
         """Demand [series] that an order placed at the close of `day` must cover: review period and lead time."""

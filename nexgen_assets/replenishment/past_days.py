@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.closings import PlannedOpening
 from nexgen_assets.forecasting.frame import EPOCH, Covariates, level_of
+from nexgen_assets.forecasting.listing import days_listed
 from nexgen_assets.forecasting.model import TrainedModel
 from nexgen_assets.forecasting.rows import day_numbers, series_key
 from nexgen_assets.replenishment.baselines import FEWEST_ERRORS, WINDOW_DAYS
@@ -147,12 +148,13 @@ def rolling_forecasts(  # noqa: PLR0917
 ) -> RollingForecasts:
     """What the model says at the close of each of `origins`; `features_of` gives a day's `tables.CLEANED_FEATURES`.
 
-    Nothing is expected of days on which a location was told to be closed (`opening`), nor of a series without a row on
-    the origin: it was not active any more, and nothing would be ordered.
+    Nothing is expected of days on which a location was told to be closed (`opening`), of days after a delisting, nor of
+    a series without a row on the origin: it was not active any more, and nothing would be ordered.
     """
     horizon_days = min(HORIZON_DAYS, longest_interval_days)
     means = np.zeros((series.num_rows, len(origins), horizon_days), np.float32)
     level = np.zeros((series.num_rows, len(origins)), np.float32)
+    listed = np.zeros((series.num_rows, len(origins)), np.int64)
     for number, origin in enumerate(origins):
         rows = features_of(origin)
         place = _places(rows, series)
@@ -161,7 +163,8 @@ def rolling_forecasts(  # noqa: PLR0917
         is_open = opening.ahead(known["location"].to_pylist(), (origin - EPOCH).days)[:, :horizon_days]
         means[place, number] = model.mean_model.means(known, covariates, threads, horizon_days) * is_open
         level[place, number] = level_of(known)
-    return RollingForecasts(means, level, model.calibration)
+        listed[place, number] = days_listed(known)
+    return RollingForecasts(means, level, model.calibration, listed)
 
 
 def _places(rows: pa.Table, among: pa.Table) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nexgen_assets.replenishment.cycle_service import cycle_service
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts
 from nexgen_assets.replenishment.lead_times import LeadTimes, with_overtaking
+from nexgen_assets.replenishment.mixture import MixedDemand
 from nexgen_assets.replenishment.simulation import Scenario, Trace
 
 Floats = NDArray[np.float64]
@@ -96,24 +97,19 @@ def promised(
     x solves x = loss(y + x E[L] / r). That is cautious: for negative binomial demand, lead times of 2 and 7 days and
     levels of 95 % and more it told 0 to 1 point less than a simulation.
     """
-    row, days_on_the_way = lead_times.row, lead_times.days
     until_next = forecasts.over_protection_interval(day, lead_times, review_period_days)
-    before = forecasts.over(day, row, np.maximum(days_on_the_way, 1))
-
-    def until_arrival(values: Floats) -> Floats:
-        return lead_times.expectation(np.where(days_on_the_way > 0, values, 0.0))
+    before = MixedDemand(forecasts.over(day, lead_times.row, lead_times.days), lead_times)
 
     def loss(stock: Floats) -> Floats:
-        short_before = until_arrival(before.expected_shortage(stock[row]))
-        return np.maximum(until_next.expected_shortage(stock) - short_before, 0.0)
+        return np.maximum(until_next.expected_shortage(stock) - before.expected_shortage(stock), 0.0)
 
-    reviews_on_the_way = lead_times.expectation(days_on_the_way) / review_period_days
+    reviews_on_the_way = lead_times.expectation(lead_times.days) / review_period_days
     low, high = np.zeros(len(position)), loss(position)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         is_less = loss(position + middle * reviews_on_the_way) < middle
         low, high = np.where(is_less, low, middle), np.where(is_less, middle, high)
-    expected = np.maximum(until_next.mean - until_arrival(before.mean), 0.0)
+    expected = np.maximum(until_next.mean - before.mean, 0.0)
     return expected, np.minimum(high, expected)
 
 

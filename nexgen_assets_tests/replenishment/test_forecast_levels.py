@@ -45,3 +45,17 @@ def test_nothing_is_ordered_of_a_series_of_which_nothing_is_expected() -> None:
     nothing = RollingForecasts(np.zeros((SERIES, 1, HORIZON)), np.zeros((SERIES, 1)), poisson_calibration())
 
     assert forecast_levels(nothing, DELAYED, REVIEW, [0.99])[0.99].tolist() == [[0.0]] * SERIES
+
+
+def test_demand_ends_with_the_delisting_that_was_known_then(forecasts: RollingForecasts) -> None:
+    listed = np.full((SERIES, DAYS), 100)
+    listed[:, 4], listed[:, 5] = 1, 0
+    ending = RollingForecasts(forecasts.means, forecasts.level, forecasts.calibration, listed)
+    week = lead_times([{6: 1.0}] * SERIES)
+
+    for_ever, until_then = (forecast_levels(found, week, REVIEW, [0.95])[0.95] for found in (forecasts, ending))
+    a_day = forecast_levels(forecasts, lead_times([{0: 1.0}] * SERIES), REVIEW, [0.95])[0.95]
+
+    assert until_then[:, 3].tolist() == for_ever[:, 3].tolist()
+    assert until_then[:, 4].tolist() == a_day[:, 4].tolist()
+    assert until_then[:, 5].tolist() == [0.0] * SERIES
