@@ -22,7 +22,7 @@ from nexgen_assets.forecasting.closings import PlannedOpening
 from nexgen_assets.forecasting.frame import EPOCH, Covariates, level_of
 from nexgen_assets.forecasting.listing import days_listed
 from nexgen_assets.forecasting.model import TrainedModel
-from nexgen_assets.forecasting.rows import day_numbers, series_key
+from nexgen_assets.forecasting.rows import SERIES, day_numbers, series_key
 from nexgen_assets.replenishment.baselines import FEWEST_ERRORS, WINDOW_DAYS
 from nexgen_assets.replenishment.deliveries import drawn_lead_times
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts
@@ -58,10 +58,14 @@ class Terms:
 
 
 def sampled_series(rows: pa.Table, most: int) -> pa.Table:
-    """`rows`, or so many of them, the same every time, if there are more."""
+    """`rows` by product and location, or so many of them, the same every time, if there are more.
+
+    Tables come back in any order; neither a sample nor a bootstrap may depend on it.
+    """
+    ordered = rows.sort_by([(name, "ascending") for name in SERIES])
     if rows.num_rows <= most:
-        return rows
-    return rows.take(np.sort(np.random.default_rng(SEED).choice(rows.num_rows, most, replace=False)))
+        return ordered
+    return ordered.take(np.sort(np.random.default_rng(SEED).choice(rows.num_rows, most, replace=False)))
 
 
 def first_day(rows: pa.Table) -> date:

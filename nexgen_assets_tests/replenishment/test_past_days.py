@@ -107,11 +107,12 @@ def test_too_short_a_history_is_refused_and_says_how_much_it_takes() -> None:
         past_scenario(SERIES, np.ones((3, 60)), terms(2), days=10, review_period_days=1, warm_up_days=0)
 
 
-def test_a_sample_is_the_same_every_time_and_in_order() -> None:
-    many = pa.table({"product_id": [f"{number:04d}" for number in range(500)]})
+def test_a_sample_is_the_same_whatever_the_order_of_the_rows() -> None:
+    many = pa.table({"product_id": [f"{number:04d}" for number in range(500)], "location": ["north"] * 500})
+    shuffled = many.take(np.random.default_rng(1).permutation(500))
 
-    once, again = (sampled_series(many, 50)["product_id"].to_pylist() for _ in range(2))
+    once, again = (sampled_series(rows, 50)["product_id"].to_pylist() for rows in (many, shuffled))
 
     assert once == again == sorted(set(once))
     assert len(once) == 50
-    assert sampled_series(many, 500).equals(many)
+    assert sampled_series(shuffled, 500).equals(many)
