@@ -13,6 +13,7 @@ import argparse
 import logging
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ def main() -> None:
         began = time.perf_counter()
         trial = trial_of(panel)
         found, segments = _tried(trial)
-        for grid in (*_grids(trial, found, segments), *_ets_grids(trial, found)):
+        # each as soon as it is known: the last ones take minutes on many series
+        for grid in chain(_grids(trial, found, segments), _ets_grids(trial, found)):
             console.print(grid)
         console.print(f"{panel.name} took {time.perf_counter() - began:.0f} s")
 
