@@ -10,7 +10,7 @@ from datetime import date
 
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.evolution import Outdated, of_other_types, without_values
-from nexgen_assets.jobs import BACKTESTING, DAILY, HISTORY, INGEST, TRAINING, job_of
+from nexgen_assets.jobs import BACKTESTING, DAILY, HISTORY, INGEST, SIMULATION, TRAINING, job_of
 from nexgen_assets.launcher import PlannedRun, training_run
 from nexgen_assets.partitions import DayRange, merged
 from nexgen_assets.resources.lake import S3Access
@@ -48,7 +48,7 @@ class Leftovers:
         runs += [PlannedRun(job, days) for days, job in sorted(ranges, key=lambda planned: planned[0].start)]
         if self.champions and self.newest_day:
             runs += [training_run(self.newest_day), PlannedRun(DAILY, DayRange(self.newest_day, self.newest_day))]
-        return [*runs, PlannedRun(BACKTESTING)] if self._of(BACKTESTING) else runs
+        return runs + [PlannedRun(job) for job in (BACKTESTING, SIMULATION) if self._of(job)]
 
     def _days(self, job: str) -> set[date]:
         return {day for found in self._of(job) for days in found.ranges for day in days}

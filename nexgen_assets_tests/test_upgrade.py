@@ -5,10 +5,19 @@ from datetime import date, timedelta
 import pytest
 
 from nexgen_assets.io_managers.evolution import Outdated
-from nexgen_assets.jobs import BACKTESTING, DAILY, HISTORY, INGEST
+from nexgen_assets.jobs import BACKTESTING, DAILY, HISTORY, INGEST, SIMULATION
 from nexgen_assets.launcher import PlannedRun, training_run
 from nexgen_assets.partitions import DayRange
-from nexgen_assets.tables import BACKTEST, CLEANED_SALES, DAILY_DEMAND, FORECASTS, PRODUCTS, Table
+from nexgen_assets.tables import (
+    BACKTEST,
+    CLEANED_SALES,
+    DAILY_DEMAND,
+    FORECASTS,
+    POLICY_SIMULATION,
+    PRODUCTS,
+    TABLES,
+    Table,
+)
 from nexgen_assets.upgrade import Leftovers
 
 FIRST = date(2024, 1, 1)
@@ -61,8 +70,19 @@ def test_a_champion_is_trained_on_mended_features_and_forecasts_the_newest_day()
 
 
 def test_tables_that_are_replaced_whole_have_their_own_jobs() -> None:
-    found = left(outdated(BACKTEST), outdated(PRODUCTS), outdated(DAILY_DEMAND, 0, 1))
-    assert found.runs() == [PlannedRun(INGEST), PlannedRun(HISTORY, span(0, 1)), PlannedRun(BACKTESTING)]
+    found = left(outdated(BACKTEST), outdated(POLICY_SIMULATION), outdated(PRODUCTS), outdated(DAILY_DEMAND, 0, 1))
+    assert found.runs() == [
+        PlannedRun(INGEST),
+        PlannedRun(HISTORY, span(0, 1)),
+        PlannedRun(BACKTESTING),
+        PlannedRun(SIMULATION),
+    ]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_table_is_outdated_without_a_run_that_mends_it(name: str) -> None:
+    days = (FIRST,) if TABLES[name].is_daily else ()
+    assert left(Outdated(TABLES[name], "an older version wrote rows without x", days)).runs()
 
 
 @pytest.mark.parametrize(
