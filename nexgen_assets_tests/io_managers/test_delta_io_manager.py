@@ -173,7 +173,9 @@ def test_the_newest_day_shows_the_columns_with_type_unit_and_constraints(
     assert [key for key, values in told.items() if "dagster/column_schema" in values] == ["2024-01-03"]
     lineage = told["2024-01-03"]["dagster/column_lineage"].deps_by_column
     assert lineage["revenue"] == [dg.TableColumnDep(dg.AssetKey("cleaned_sales"), "amount")]
-    assert lineage["category"] == [dg.TableColumnDep(dg.AssetKey("cleaned_sales"), "category")]
+    assert lineage["category"] == [
+        dg.TableColumnDep(dg.AssetKey(source), "category") for source in ("cleaned_sales", "products")
+    ]
     schema = told["2024-01-03"]["dagster/column_schema"]
     assert [column.name for column in schema.columns] == DAILY_DEMAND.names
     units = schema.columns[DAILY_DEMAND.names.index("demand_units")]
