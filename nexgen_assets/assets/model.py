@@ -62,8 +62,8 @@ def model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """One global model of demand at horizons 1 to 28, with its hold-out scores and the spread of its errors.
 
         Sees no sale after `as_of`. It is fitted twice: up to 28 days before, to be scored beside the seasonal naive
-        and a moving average on days it had not seen, then up to `as_of`, to serve. It becomes champion if it passes
-        the check `fit_to_serve`: otherwise it stays challenger, and whatever served before goes on.
+        and a moving average on days it had not learnt from, then up to `as_of`, to serve. It becomes champion if it
+        passes the check `fit_to_serve`: otherwise it stays challenger, and whatever served before goes on.
         """
         from nexgen_assets.forecasting.report import model_plots
         from nexgen_assets.forecasting.training import fit

@@ -186,8 +186,8 @@ def cancel(  # noqa: PLR0917
     if decision.export_id:
         console.print(f"[yellow]They were exported in {decision.export_id}: tell the supplier.[/]", highlight=False)
     if desk.published.day and decision.order_date <= desk.published.day:
-        days = f"--start {decision.order_date} --end {desk.published.day}"
-        console.print(f"Days that counted them: [bold]nexgen run {days}[/] builds them again", highlight=False)
+        days = f"{decision.order_date} to {desk.published.day}"
+        console.print(f"Days that counted them: the job [bold]daily[/] of {days} builds them again", highlight=False)
 
 
 def export(  # noqa: PLR0917

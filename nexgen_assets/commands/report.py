@@ -48,7 +48,9 @@ def _print_model(result: PipelineResult, console: Console) -> None:
         )
         return
     version, model = serving
-    grid = Grid(title=f"Model {version} on its hold-out (28 days it had not seen)", title_justify="left", box=None)
+    grid = Grid(
+        title=f"Model {version} on its hold-out (28 days it had not learnt from)", title_justify="left", box=None
+    )
     grid.add_column("")
     for name in ("WRMSSE", "WAPE of 28-day total", "bias"):
         grid.add_column(name, justify="right")

@@ -3,8 +3,8 @@
 What belongs here: parameters of XGBoost, what a row teaches, and growing the boosters. What does not: drawing rows
 (`sampling.py`), the design matrix (`frame.py`), forecasting with a model (`model.py`).
 
-The number of rounds is read off the data, not set: slow movers are learnt in 80 rounds and then by heart, a bakery's
-sales of a hundred a day still get better after 300. It is counted on days after those learnt from.
+The number of rounds is read off the data, not set: slow movers are soon learnt by heart, while forecasts of a bakery's
+busy days get better for several times as long. It is found on days after those learnt from.
 """
 
 from collections.abc import Sequence
@@ -117,7 +117,7 @@ def _grow(growing: Sequence[_Growing], first: int, last: int) -> None:
 
 def _grow_until_best(growing: Sequence[_Growing], watched: "Watched", most_rounds: int) -> int:
     """Grow until the watched days are told no better; the number of rounds after which they were told best."""
-    margins = np.zeros((len(growing), len(watched.demand)), np.float32)  # the base score's adds nothing
+    margins = np.zeros((len(growing), len(watched.demand)), np.float32)  # the base score adds nothing
     grown, best, least = 0, 0, np.inf
     while grown < most_rounds and grown - best < max(ROUNDS_AT_ONCE, PATIENCE * grown):
         first, grown = grown, min(grown + ROUNDS_AT_ONCE, most_rounds)

@@ -19,7 +19,7 @@ from nexgen_assets.tables import DAY, HORIZON_DAYS, QUANTILES
 
 Flags = NDArray[np.bool_]
 
-IN_FORCE_ORDER = ("location", "effective_date", "file_key", "line_number")
+IN_FORCE_ORDER = ("is_local", "effective_date", "file_key", "line_number")
 
 
 class PlannedOpening:
@@ -31,7 +31,7 @@ class PlannedOpening:
     def __init__(self, calendar: pa.Table) -> None:
         told = calendar.filter(pc.field("is_open").is_valid())
         is_local = pc.call_function("not_equal", [told["location"], pa.scalar("")])
-        order = [(name, "ascending") for name in ("is_local", *IN_FORCE_ORDER[1:])]
+        order = [(name, "ascending") for name in IN_FORCE_ORDER]
         lines = told.append_column("is_local", is_local).sort_by(order)
         self._where = lines["location"].to_pylist()
         self._is_open = lines["is_open"].to_numpy(zero_copy_only=False).astype(bool)

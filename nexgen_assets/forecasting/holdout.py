@@ -1,4 +1,4 @@
-"""The hold-out: days that a model has not seen, and how well a mean forecast did on them.
+"""The hold-out: days that a model has not learnt from, and how well a mean forecast did on them.
 
 What belongs here: the demand after an origin, and what it takes to score a forecast of it. What does not: the measures
 (`evaluation.py`), models.

@@ -108,8 +108,8 @@ def average_forecast(boosters: "Sequence[xgboost.Booster]", matrix: Real32) -> R
 class TrainedModel:
     """A mean model with its calibration, and what is needed to judge it.
 
-    `metrics` holds by method the scores on the hold-out: 28 days that the scored model had not seen. `rows` is the
-    number of rows of the final fit.
+    `metrics` holds by method the scores on the hold-out: 28 days that the scored model had not learnt from. `rows` is
+    the number of rows of the final fit.
     """
 
     mean_model: MeanModel

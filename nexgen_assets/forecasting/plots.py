@@ -135,7 +135,7 @@ def calibration_of_model(coverage: Mapping[float, float]) -> bytes:
     with drawing(1, 4.0) as canvas:
         [axes] = canvas.panels
         axes.plot(list(coverage), list(coverage.values()), marker="o", label="model", **STYLES["model"])
-        _calibration_axes(axes, "Coverage of days it had not seen")
+        _calibration_axes(axes, "Coverage of days it had not learnt from")
     return canvas.image
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 FIT_TO_SERVE = "fit_to_serve"
 RULE = (
-    "Beats the seasonal naive on 28 days it had not seen, is little biased, and forecasts finite units near the recent "
-    "level. A new recipe also beats the champion's: refit to the same day, neither error more than 1 % worse, and "
-    "better on average."
+    "Beats the seasonal naive on 28 days it had not learnt from, is little biased, and forecasts finite units near the "
+    "recent level. A new recipe also beats the champion's: refit to the same day, neither error more than 1 % worse, "
+    "and better on average."
 )
 JUDGED = {"wape_total": "WAPE of the 28-day total", "wrmsse": "WRMSSE"}
 Words = Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Quantiles of demand, from the errors a model made on days it had not seen.
+"""Quantiles of demand, from the errors a model made on days it had not learnt from.
 
 What belongs here: the calibration and daily quantiles, as pure functions of arrays. What does not: the distribution of
 sums (`interval.py`), models, tables, engines.

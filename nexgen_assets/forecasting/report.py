@@ -106,7 +106,7 @@ def model_plots(model: TrainedModel, features: pa.Table, covariates: Covariates)
         if all(math.isfinite(found[name]) for found in model.metrics.values())
     }
     if errors:
-        caption = "On the last 28 days, which the judged fit had not seen: lower is better."
+        caption = "On the last 28 days, which the judged fit had not learnt from: lower is better."
         drawn.append(Plot("scores", caption, scores_of_model(errors)))
     judged = model.metrics["model"]
     coverage = {level: judged[f"coverage_{q}"] for q, level in QUANTILES.items() if f"coverage_{q}" in judged}

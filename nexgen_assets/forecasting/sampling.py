@@ -45,13 +45,13 @@ def training_frame(
     the same data gives the same model.
     """
     known = features.where((F.col(DAY) < F.lit(as_of)) & ~F.coalesce("is_new_item", F.lit(False)))
-    lessons = _after_warm_up(known, as_of, horizon_days)
-    if lessons is None:
+    warm = _after_warm_up(known, as_of, horizon_days)
+    if warm is None:
         raise TrainingError(
             f"no forecast origins before {as_of} to train on: at most {SHORTEST_WARM_UP_DAYS} days of history"
         )
-    origins = known.where(F.col(DAY) >= F.lit(lessons.first_origin))
-    share = min(rows, lessons.rows_worth_drawing) / lessons.interest
+    origins = known.where(F.col(DAY) >= F.lit(warm.first_origin))
+    share = min(rows, warm.rows_worth_drawing) / warm.interest
     sampled = _sampled(origins, share, horizon_days).where(F.date_add(DAY, F.col("horizon")) <= F.lit(as_of))
     targets = demand.where(F.col(DAY) <= F.lit(as_of)).select(
         *SERIES,
@@ -86,7 +86,7 @@ def target_days(table: pa.Table) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class _Lessons:
+class _Origins:
     """What the origins from the first one that knows enough of its past have to teach.
 
     `interest` is summed over them, `series` the most of a day, `root_units` the mean square root of units a day.
@@ -102,7 +102,7 @@ class _Lessons:
         return max(FEWEST_ROWS, self.series * max(ROWS_A_SERIES, ROWS_A_ROOT_UNIT * self.root_units))
 
 
-def _after_warm_up(origins: DataFrame, as_of: date, horizon_days: int) -> _Lessons | None:
+def _after_warm_up(origins: DataFrame, as_of: date, horizon_days: int) -> _Origins | None:
     """None if no origin knows enough. The interest of one whose horizon ends after `as_of` counts in part."""
     facts = {"interest": _interest(), "root": _root_units(), "series": F.lit(1)}
     daily = origins.groupBy(DAY).agg(*(F.sum(fact).alias(name) for name, fact in facts.items())).toArrow().sort_by(DAY)
@@ -115,7 +115,7 @@ def _after_warm_up(origins: DataFrame, as_of: date, horizon_days: int) -> _Lesso
         return None
     interest, root, series = (warm[name].to_numpy().astype(np.float64) for name in facts)
     days_ahead = np.array([(as_of - day).days for day in warm[DAY].to_pylist()])
-    return _Lessons(
+    return _Origins(
         warm[DAY][0].as_py(),
         float((interest * np.minimum(1.0, days_ahead / horizon_days)).sum()),
         int(series.max()),

@@ -3,9 +3,10 @@
 What belongs here: a recipe's two fits, scores and calibration. What does not: drawing rows (`sampling.py`), learning
 from them (`boosting.py`), the days held out (`holdout.py`), the measures (`evaluation.py`).
 
-A model is fitted twice, on one sample. The first fit sees its targets up to 28 days before `as_of`; those 28 days say
-after how many rounds it is best, and its errors on them give the scores and the quantiles. The second fit takes as many
-rounds, sees everything up to `as_of`, and serves.
+A model is fitted twice, on one sample. The first fit learns from targets up to 28 days before `as_of`; those 28 days
+say after how many rounds it is best, and its errors on them give the scores and the quantiles. So scores flatter by
+what one number chosen on the same days can: alike for all recipes, and a little against published forecasts. The second
+fit takes as many rounds, sees everything up to `as_of`, and serves.
 """
 
 from collections.abc import Mapping
@@ -103,7 +104,7 @@ def fit(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int
 
 
 def refit_scores(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int = 1) -> dict[str, float]:
-    """How another recipe does on the hold-out: fitted up to its origin, it has not seen these days."""
+    """How another recipe does on the hold-out: it learns up to its origin, and finds its rounds on it, as in `fit`."""
     means = _means(_judged(data, covariates, recipe, threads), data.holdout, covariates, threads)
     return data.holdout.score(means.astype(np.float64))
 

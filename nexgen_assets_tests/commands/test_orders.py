@@ -141,7 +141,7 @@ def test_approved_orders_of_an_earlier_day_are_not_forgotten(nexgen: Nexgen, mot
 
     assert "2 approved orders of earlier days wait to be exported." in nexgen("list")
     cancelled = nexgen("cancel", "007", "north", "--day", str(DAY), "--reason", "no truck")
-    assert f"nexgen run --start {later} --end {later}" in cancelled
+    assert f"the job daily of {later} to {later}" in cancelled
     assert "1 orders, 18 units" in nexgen("export")
 
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand
 from nexgen_assets.forecasting.quantiles import LEVELS, calibrate, daily_quantiles
 from nexgen_assets.tables import HORIZON_DAYS
-from nexgen_assets_tests.forecasting.poisson import poisson_calibration, poisson_draws
+from nexgen_assets_tests.forecasting.poisson import Array, poisson_calibration, poisson_draws, random_panels
 
 
 @pytest.mark.parametrize("length", [1, 7, 28])
@@ -52,19 +52,12 @@ def test_a_probability_of_one_has_no_quantile() -> None:
         demand.quantile(1.0)
 
 
-@given(
-    series=st.integers(1, 700),
-    distinct=st.integers(1, 5),
-    zeros=st.floats(0, 1),
-    seed=st.integers(0, 2**32 - 1),
-)
+@given(panel=random_panels(), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=25)
-def test_quantiles_never_fall_and_are_never_negative(series: int, distinct: int, zeros: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    level = rng.lognormal(0, 1, distinct)[rng.integers(0, distinct, series)]
-    means = level[:, None] * rng.random((series, HORIZON_DAYS))
-    actuals = rng.poisson(3, (series, HORIZON_DAYS)) * (rng.random((series, HORIZON_DAYS)) >= zeros)
-    demand = interval_demand(means, level, rng.integers(1, 60, series), calibrate(actuals, means, level))
+def test_quantiles_never_fall_and_are_never_negative(panel: tuple[Array, Array, Array], seed: int) -> None:
+    actuals, means, level = panel
+    lengths = np.random.default_rng(seed).integers(1, 60, len(level))
+    demand = interval_demand(means, level, lengths, calibrate(actuals, means, level))
     by_share = np.stack([demand.quantile(p) for p in (0, 0.001, 0.3, 0.7, 0.95, 0.999, 0.9995, 0.99999)])
     assert (by_share >= 0).all()
     assert (np.diff(by_share, axis=0) >= -1e-9).all()

@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nexgen_assets.forecasting.quantiles import FLOOR_SHARE, Calibration, calibrate, daily_quantiles
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
-from nexgen_assets_tests.forecasting.poisson import poisson_calibration, poisson_draws
+from nexgen_assets_tests.forecasting.poisson import Array, poisson_calibration, poisson_draws, random_panels
 
 
 def test_a_calibration_survives_json() -> None:
@@ -29,18 +28,10 @@ def test_without_series_there_is_nothing_to_calibrate_on() -> None:
         calibrate(np.empty((0, HORIZON_DAYS)), np.empty((0, HORIZON_DAYS)), np.empty(0))
 
 
-@given(
-    series=st.integers(1, 700),
-    distinct=st.integers(1, 5),
-    zeros=st.floats(0, 1),
-    seed=st.integers(0, 2**32 - 1),
-)
+@given(panel=random_panels())
 @settings(max_examples=25)
-def test_quantiles_never_fall_and_are_never_negative(series: int, distinct: int, zeros: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    level = rng.lognormal(0, 1, distinct)[rng.integers(0, distinct, series)]
-    means = level[:, None] * rng.random((series, HORIZON_DAYS))
-    actuals = rng.poisson(3, (series, HORIZON_DAYS)) * (rng.random((series, HORIZON_DAYS)) >= zeros)
+def test_quantiles_never_fall_and_are_never_negative(panel: tuple[Array, Array, Array]) -> None:
+    actuals, means, level = panel
     calibration = calibrate(actuals, means, level)
     stacked = np.stack(list(daily_quantiles(means, level, calibration).values()))
     assert (stacked >= 0).all()

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from nexgen_assets.forecasting.closings import PlannedOpening
 from nexgen_assets.sales.opening import USUAL_LINES, opening
 from nexgen_assets.tables import CALENDAR
 
@@ -130,3 +131,23 @@ def test_a_range_agrees_with_each_day_by_itself(spark: SparkSession, told: list,
         sql.register("plans", calendar)
         expected = sql.sql(ORACLE.format(start=day(3), end=day(9))).to_arrow_table().to_pylist()
     assert opening_of(spark, lines, calendar, 3, 9) == expected
+
+
+def test_forecasts_take_the_same_plan_for_a_day_ahead_as_the_day_itself_does(spark: SparkSession) -> None:
+    told = [
+        {
+            "location": ("", "a", "b")[number % 3],
+            "start_date": day(number % 7),
+            "end_date": day(number % 7 + number % 4),
+            "effective_date": day(-number % 5 - 5),
+            "file_key": ("a.csv", "b.csv")[number // 3 % 2],
+            "is_open": number % 2 == 0,
+        }
+        for number in range(24)
+    ]
+    calendar = plans(*told)
+    lines = sold(*((location, number, 1) for location in ("a", "b") for number in range(10)))
+    on_the_day = opening_of(spark, lines, calendar, 0, 9)
+    ahead = PlannedOpening(calendar).ahead(["a", "b"], (day(-1) - date(1970, 1, 1)).days)[:, :10]
+    assert [row["is_open"] for row in on_the_day] == ahead.ravel().tolist()
+    assert 0 < ahead.sum() < ahead.size

@@ -1,6 +1,7 @@
 """What stock achieved: service, cover and return of one series over a range of days.
 
-What belongs here: ratios of what happened. What does not: what a policy is expected to achieve (`fill_rates.py`).
+What belongs here: the figures of one series from its days. What does not: how each is defined (`../kpis.py`, for many
+series at once), what a policy is expected to achieve (`fill_rates.py`).
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nexgen_assets.replenishment.formulas.arguments import Floats, require_finite, require_not_negative
-
-DAYS_OF_A_YEAR = 365
+from nexgen_assets.replenishment.kpis import totals_of_days
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,21 @@ def stock_kpis(
     require_not_negative(daily_sales_units=sold, daily_lost_units=lost, end_of_day_on_hand=on_hand)
     require_not_negative(unit_cost=unit_cost, unit_price=unit_price, waste_units=waste_units)
     require_finite(sold=sold, lost=lost, on_hand=on_hand, unit_cost=unit_cost, unit_price=unit_price)
-    days, units = len(sold), float(sold.sum())
-    demanded, average = units + float(lost.sum()), float(on_hand.mean())
-    margin, years = units * (unit_price - unit_cost), len(sold) / DAYS_OF_A_YEAR
+    nothing = np.zeros_like(sold)[None]
+    waste = np.zeros_like(nothing)
+    waste[0, -1] = waste_units
+    daily = {"demand": (sold + lost)[None], "sales": sold[None], "on_hand": on_hand[None]}
+    totals = totals_of_days(**daily, waste=waste, received=nothing, ordered=nothing)
     return StockKpis(
-        units_demanded=demanded,
-        fill_rate=_ratio(units, demanded),
-        stockout_days=int(np.sum(on_hand == 0)),
-        in_stock_rate=float(np.mean(on_hand > 0)),
-        average_on_hand=average,
-        average_inventory_value=average * unit_cost,
-        days_of_supply=_ratio(average, units / days),
-        annualised_turns=_ratio(units * unit_cost / years, average * unit_cost),
-        gross_margin=margin,
-        annualised_gmroi=_ratio(margin / years, average * unit_cost),
-        waste_rate=_ratio(waste_units, units + waste_units),
+        units_demanded=float(totals.demand[0]),
+        fill_rate=float(totals.fill_rate[0]),
+        stockout_days=int(totals.stockout_days[0]),
+        in_stock_rate=float(totals.in_stock_rate[0]),
+        average_on_hand=float(totals.average_on_hand[0]),
+        average_inventory_value=float(totals.average_on_hand[0] * unit_cost),
+        days_of_supply=float(totals.days_of_supply[0]),
+        annualised_turns=float(totals.turns_a_year[0]),
+        gross_margin=float(totals.gross_margin(np.array(unit_price), np.array(unit_cost))[0]),
+        annualised_gmroi=float(totals.gmroi_a_year(np.array(unit_price), np.array(unit_cost))[0]),
+        waste_rate=float(totals.waste_rate[0]),
     )
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else float("nan")
