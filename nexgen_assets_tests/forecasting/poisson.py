@@ -1,4 +1,4 @@
-"""Poisson demand, of which every quantile is known, a calibration on it, and panels of any kind. No tests stand here."""
+"""Poisson demand, of which every quantile is known, a calibration on it, and panels of any kind. No tests are here."""
 
 from functools import cache
 
