@@ -17,7 +17,9 @@ from pyspark.sql import SparkSession
 
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.forecasting.baselines import seasonal_naive
+from nexgen_assets.forecasting.boosting import PARAMETERS
 from nexgen_assets.forecasting.model import TrainedModel
+from nexgen_assets.forecasting.search import SPACE
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.resources.aliases import CHAMPION
 from nexgen_assets.resources.lake import LakeResource, S3Access
@@ -179,7 +181,8 @@ def test_more_origins_than_there_is_history_for_are_refused_with_advice(shop: Sh
 # ---- the search for parameters
 
 
-def test_a_search_ends_with_a_configuration_that_a_training_takes(shop: Shop) -> None:
+def test_a_search_ends_with_a_configuration_that_a_training_takes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARAMETERS, "eta", SPACE["eta"].low)  # too slow to learn: there is a better one to find
     config = {"as_of": LAST.isoformat(), "trials": 3, "origins": 1}
     done = shop.run("search_parameters", "parameter_search", config)
     [event] = done.get_asset_materialization_events()
