@@ -1366,7 +1366,7 @@ ORDER_EXCEPTIONS = Table(
         Column(
             "exception_rank",
             WHOLE,
-            "1 for the most money at risk of the day; unknown money last",
+            "1 for the most money at risk of the day; then unknown money, then `data_assumed`",
             nullable=False,
             minimum=1,
         ),

@@ -23,6 +23,7 @@ Flags = NDArray[np.bool_]
 EXCESS_COVER_DAYS = 56.0
 ADDED_COVER_DAYS = 28.0
 CUT_SHARE = 0.25
+DATA_ASSUMED = "data_assumed"
 # assumptions that change what is ordered, or what it costs
 GRAVE_ASSUMPTIONS = ("lead_time", "pack_size", "unit_cost", "unit_cost_unknown", "on_hand")
 
@@ -188,7 +189,7 @@ DEFINITIONS: dict[str, Definition] = {
         "agree on smaller packs or minimums, or order less often",
         _order_raised,
     ),
-    "data_assumed": Definition(
+    DATA_ASSUMED: Definition(
         "terms",
         "so many of lead time, pack size, unit cost and stock are assumed in an order; at risk is its value",
         "tell them: `assumptions` says which",
@@ -200,13 +201,15 @@ DEFINITIONS: dict[str, Definition] = {
 def order_exceptions(orders: pa.Table) -> pa.Table:
     """Rows of `tables.ORDER_EXCEPTIONS` of the orders of one day, most money at risk first.
 
-    Exceptions whose money is not known come last; equal ones in the order of the definitions, then of the rows.
+    Exceptions whose money is not known follow, then DATA_ASSUMED, whose money is spent rather than lost; equal ones come
+    in the order of the definitions, then of the rows.
     """
     columns = _Orders(orders)
     found = [_rows(orders, name, definition, definition.find(columns)) for name, definition in DEFINITIONS.items()]
     together = pa.concat_tables(found)
     money = np.nan_to_num(together["money_at_risk"].cast(pa.float64()).to_numpy(), nan=-1.0)
-    ranked = together.take(np.argsort(-money, kind="stable"))
+    is_assumed = pc.call_function("equal", [together["exception"], pa.scalar(DATA_ASSUMED)]).to_numpy()
+    ranked = together.take(np.lexsort((-money, is_assumed)))
     ranked = ranked.append_column("exception_rank", pa.array(np.arange(1, ranked.num_rows + 1)))
     return ranked.select(ORDER_EXCEPTIONS.names).cast(ORDER_EXCEPTIONS.arrow_schema)
 

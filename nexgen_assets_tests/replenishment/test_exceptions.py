@@ -125,14 +125,25 @@ def test_unknown_prices_leave_the_money_unknown_and_rank_last() -> None:
     assert exceptions["money_at_risk"].to_pylist() == [36, 4, None]
 
 
+def test_orders_that_rest_on_assumptions_rank_behind_what_may_be_lost() -> None:
+    dear = {"assumptions": "unit_cost", "order_value": 900.0}
+    out = {"on_hand": 0.0, "expected_lost_units_until_receipt": 4.0, "unit_price": None}
+
+    exceptions = order_exceptions(orders(dear, out | {"product_id": "008"}))
+
+    assert exceptions["exception"].to_pylist() == ["stocked_out", "data_assumed"]
+
+
 def test_a_line_has_each_exception_once_and_the_ranks_are_those_of_the_money() -> None:
     exceptions = order_exceptions(many_orders())
 
     assert exceptions.schema == tables.ORDER_EXCEPTIONS.arrow_schema
     assert exceptions.group_by(list(tables.ORDER_EXCEPTIONS.grain)).aggregate([]).num_rows == exceptions.num_rows
     assert exceptions["exception_rank"].to_pylist() == list(range(1, exceptions.num_rows + 1))
-    known = [money for money in exceptions["money_at_risk"].to_pylist() if money is not None]
-    assert known == sorted(known, reverse=True)
+    for is_assumed in (False, True):
+        rows = [row for row in exceptions.to_pylist() if (row["exception"] == "data_assumed") == is_assumed]
+        money = [-1 if row["money_at_risk"] is None else row["money_at_risk"] for row in rows]
+        assert money == sorted(money, reverse=True)
     assert {"order_blocked", "potential_stockout", "order_cut"} <= set(exceptions["exception"].to_pylist())
 
 
