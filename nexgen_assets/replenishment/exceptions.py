@@ -201,8 +201,8 @@ DEFINITIONS: dict[str, Definition] = {
 def order_exceptions(orders: pa.Table) -> pa.Table:
     """Rows of `tables.ORDER_EXCEPTIONS` of the orders of one day, most money at risk first.
 
-    Exceptions whose money is not known follow, then DATA_ASSUMED, whose money is spent rather than lost; equal ones come
-    in the order of the definitions, then of the rows.
+    Exceptions whose money is not known follow, then DATA_ASSUMED, whose money is spent rather than lost; equal ones
+    come in the order of the definitions, then of the rows.
     """
     columns = _Orders(orders)
     found = [_rows(orders, name, definition, definition.find(columns)) for name, definition in DEFINITIONS.items()]
