@@ -69,6 +69,18 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
         0.95, description="Target probability of no stockout in the protection interval"
     )
     review_period_days: Annotated[int, Field(ge=1, le=28)] = Field(1, description="Days between two reviews (days)")
+    pack_rounding: Literal["up", "nearest", "cost"] = Field(
+        "up", description="How needs become full packs; cost: up or down, whichever the service level makes cheaper"
+    )
+    max_waste_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="Most of a perishable product's stock that may be expected to expire; 1 allows all"
+    )
+    unknown_stock: Literal["block", "zero"] = Field(
+        "block", description="Where nobody told the stock: order nothing and say so, or order as if there were none"
+    )
+    daily_budget: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Most money that the orders of a day may cost, all locations together; empty for no limit"
+    )
     default_lead_time_days: Annotated[int, Field(ge=0, le=90)] = Field(
         7, description="Lead time where nobody told one (days)"
     )

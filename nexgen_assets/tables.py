@@ -789,6 +789,9 @@ INVENTORY_POSITIONS = Table(
         Column("is_default_unit_cost", FLAG, "True if the cost is assumed", nullable=False),
         Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
         Column("supplier_id", TEXT, "Supplier: the item location's, else the product's; empty if not told"),
+        Column("min_order_value", REAL, "Smallest order that supplier takes; empty if not told", "money", minimum=0),
+        Column("display_minimum", REAL, "Units that must always be on show; empty if not told", "units", minimum=0),
+        Column("max_stock", REAL, "Most units the location has room for; empty if not told", "units", minimum=0),
     ),
     same_series_as="daily_demand",
     figures={"unknown_stock_share": 'avg(CASE WHEN "on_hand" IS NULL THEN 1.0 ELSE 0.0 END)'},
@@ -818,6 +821,8 @@ INVENTORY_POSITIONS = Table(
         "is_default_unit_cost": ("inventory_counts.unit_cost", "products.unit_cost"),
         "shelf_life_days": ("products.shelf_life_days", "daily_demand.shelf_life_days"),
         "supplier_id": ("item_locations.supplier_id", "products.supplier_id"),
+        "min_order_value": ("suppliers.min_order_value",),
+        **{name: (f"item_locations.{name}",) for name in ("display_minimum", "max_stock")},
     },
 )
 
@@ -967,7 +972,30 @@ _UNITS_OF_ORDERS = (
     *_POSITION_OF_ORDERS,
     "inventory_positions.min_order_quantity",
     "inventory_positions.pack_size",
+    "inventory_positions.display_minimum",
+    "inventory_positions.max_stock",
+    "inventory_positions.shelf_life_days",
+    "inventory_positions.min_order_value",
 )
+# the columns that add up to `order_units`, in the order in which it comes about, and their signs
+ORDER_LEDGER = {
+    "expected_demand_until_receipt": 1,
+    "expected_demand_after_receipt": 1,
+    "safety_stock_for_demand": 1,
+    "safety_stock_for_lead_time": 1,
+    "on_hand": -1,
+    "on_order_units": -1,
+    "surplus_units": 1,
+    "display_units": 1,
+    "moq_units": 1,
+    "pack_units": 1,
+    "max_stock_units": 1,
+    "shelf_life_units": 1,
+    "delisted_units": 1,
+    "blocked_units": 1,
+    "supplier_minimum_units": 1,
+    "budget_units": 1,
+}
 REORDER_RECOMMENDATIONS = Table(
     "reorder_recommendations",
     "One row per product x location to decide on, with every number its order quantity comes from.",
@@ -989,6 +1017,15 @@ REORDER_RECOMMENDATIONS = Table(
         Column("order_units", REAL, "Units to order", "units", nullable=False, minimum=0),
         Column("order_value", REAL, "Those units at unit cost; empty if the cost is unknown", "money", minimum=0),
         Column("expected_demand", REAL, "Mean demand over the protection interval", "units", nullable=False, minimum=0),
+        Column(
+            "expected_demand_until_receipt",
+            REAL,
+            "The part of it before the order can be sold",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("expected_demand_after_receipt", REAL, "The rest of it", "units", nullable=False, minimum=0),
         Column("safety_stock", REAL, "Order-up-to level less that mean", "units", nullable=False),
         Column(
             "safety_stock_for_demand",
@@ -1049,9 +1086,26 @@ REORDER_RECOMMENDATIONS = Table(
         Column("on_order_units", REAL, "Units on order", "units", nullable=False, minimum=0),
         Column("inventory_position", REAL, "On hand + on order", "units", nullable=False),
         Column(
+            "surplus_units",
+            REAL,
+            "Inventory position less order-up-to level, at least 0: nothing is sent back",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
             "net_requirement",
             REAL,
-            "Order-up-to level less inventory position, at least 0; 0 if the product is delisted by the receipt date",
+            "Order-up-to level less inventory position, at least 0",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("display_minimum", REAL, "Units that must always be on show; empty if not told", "units", minimum=0),
+        Column(
+            "display_units",
+            REAL,
+            "Units added because the position would be below the display minimum",
             "units",
             nullable=False,
             minimum=0,
@@ -1059,7 +1113,65 @@ REORDER_RECOMMENDATIONS = Table(
         Column("min_order_quantity", REAL, "Smallest order the supplier takes", "units", nullable=False, minimum=0),
         Column("moq_units", REAL, "Units added by the MOQ", "units", nullable=False, minimum=0),
         Column("pack_size", REAL, "Units per pack", "units", nullable=False, minimum=0),
-        Column("pack_units", REAL, "Units added by rounding up to full packs", "units", nullable=False, minimum=0),
+        Column(
+            "pack_units",
+            REAL,
+            "Units added by rounding to full packs; negative if rounded down",
+            "units",
+            nullable=False,
+        ),
+        Column("pack_rounding", TEXT, "How needs become full packs: `up`, `nearest`, `cost`", nullable=False),
+        Column("max_stock", REAL, "Most units the location has room for; empty if not told", "units", minimum=0),
+        Column("max_stock_units", REAL, "Minus the units there is no room for", "units", nullable=False),
+        Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
+        Column("max_waste_share", REAL, "Largest share of the position that may be wasted", nullable=False, minimum=0),
+        Column(
+            "shelf_life_units",
+            REAL,
+            "Minus the units of which too many would be wasted",
+            "units",
+            nullable=False,
+        ),
+        Column(
+            "delisted_units",
+            REAL,
+            "Minus the units that are not ordered because the product is delisted by the receipt date",
+            "units",
+            nullable=False,
+        ),
+        Column(
+            "blocked_units",
+            REAL,
+            "Minus the units that are not ordered because data is missing",
+            "units",
+            nullable=False,
+        ),
+        Column(
+            "min_order_value",
+            REAL,
+            "Smallest order that the supplier takes, of all products and locations together; empty if not told",
+            "money",
+            minimum=0,
+        ),
+        Column(
+            "supplier_minimum_units",
+            REAL,
+            "Units added to reach that, or taken away where it cannot be reached",
+            "units",
+            nullable=False,
+        ),
+        Column("budget_units", REAL, "Minus the units that the day's budget does not buy", "units", nullable=False),
+        Column(
+            "value_of_last_money",
+            REAL,
+            "Where the budget cut the order: what its last money is expected to earn, per money spent",
+            minimum=0,
+        ),
+        Column(
+            "blocked_reason",
+            TEXT,
+            "Why nothing is ordered before somebody has looked at the line; empty if it is not blocked",
+        ),
         Column("unit_cost", REAL, "Cost per unit", "money per unit", minimum=0),
         Column("unit_price", REAL, "Selling price per unit, of the latest day sold", "money per unit", minimum=0),
         Column(
@@ -1075,6 +1187,57 @@ REORDER_RECOMMENDATIONS = Table(
             "Expected unmet demand over the protection interval if nothing is ordered",
             "units",
             nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "stockout_probability_until_receipt",
+            REAL,
+            "Probability of running out before this order can be sold: no order placed now prevents it",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "expected_lost_units_until_receipt",
+            REAL,
+            "Expected unmet demand until then",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "stockout_probability_with_order",
+            REAL,
+            "Probability of running out before an order of the next review arrives, with this order: at most that",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "expected_lost_units_with_order",
+            REAL,
+            "Expected unmet demand over the protection interval with this order: at most that",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "promised_cycle_service",
+            REAL,
+            "Probability that the position with this order covers the demand of the protection interval",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "promised_fill_rate",
+            REAL,
+            "Share of demand after the receipt that is served from stock with this order: at least that; empty without "
+            "demand",
+            minimum=0,
+        ),
+        Column(
+            "expected_waste_units",
+            REAL,
+            "Units of the position with this order that are expected to expire unsold; empty without a shelf life",
+            "units",
             minimum=0,
         ),
         Column(
@@ -1126,6 +1289,8 @@ REORDER_RECOMMENDATIONS = Table(
         **dict.fromkeys(
             (
                 "expected_demand",
+                "expected_demand_until_receipt",
+                "expected_demand_after_receipt",
                 "order_up_to_level",
                 "safety_stock",
                 "safety_stock_for_demand",
@@ -1135,10 +1300,40 @@ REORDER_RECOMMENDATIONS = Table(
         ),
         "inventory_position": _POSITION_OF_ORDERS,
         **dict.fromkeys(
-            ("net_requirement", "stockout_probability", "expected_lost_units", "days_of_cover"),
+            (
+                "surplus_units",
+                "net_requirement",
+                "stockout_probability",
+                "stockout_probability_until_receipt",
+                "expected_lost_units",
+                "expected_lost_units_until_receipt",
+                "days_of_cover",
+            ),
             (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS),
         ),
-        **dict.fromkeys(("moq_units", "pack_units", "order_units", "explanation"), _UNITS_OF_ORDERS),
+        **dict.fromkeys(
+            (
+                "display_units",
+                "moq_units",
+                "pack_units",
+                "max_stock_units",
+                "shelf_life_units",
+                "delisted_units",
+                "blocked_units",
+                "supplier_minimum_units",
+                "budget_units",
+                "value_of_last_money",
+                "order_units",
+                "stockout_probability_with_order",
+                "expected_lost_units_with_order",
+                "promised_cycle_service",
+                "promised_fill_rate",
+                "expected_waste_units",
+                "explanation",
+            ),
+            _UNITS_OF_ORDERS,
+        ),
+        "blocked_reason": (*_UNITS_OF_ORDERS, "cleaned_features.is_new_item"),
         "order_value": (*_UNITS_OF_ORDERS, "inventory_positions.unit_cost"),
         "money_at_risk": (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS, "cleaned_features.unit_price"),
         "assumptions": (
@@ -1148,6 +1343,53 @@ REORDER_RECOMMENDATIONS = Table(
         ),
         "revision": (*_UNITS_OF_ORDERS, "forecasts.model_version"),
     },
+)
+
+ORDER_EXCEPTIONS = Table(
+    "order_exceptions",
+    "One row per product x location x exception: what somebody should look at, with the money at risk.",
+    ("day", "product_id", "location", "exception"),
+    (
+        _day("Forecast origin of the order"),
+        PRODUCT,
+        LOCATION,
+        Column("product_name", TEXT, "Product's name"),
+        Column("category", TEXT, "Product's category"),
+        Column("supplier_id", TEXT, "Supplier; empty if not told"),
+        Column(
+            "exception",
+            TEXT,
+            "`stocked_out`, `potential_stockout`, `order_blocked`, `surplus_on_order`, `excess_stock`, `expiry_risk`, "
+            "`order_cut`, `order_raised`, `data_assumed`",
+            nullable=False,
+        ),
+        Column(
+            "exception_rank",
+            WHOLE,
+            "1 for the most money at risk of the day; then unknown money, then `data_assumed`",
+            nullable=False,
+            minimum=1,
+        ),
+        Column("number", REAL, "What the exception is measured by; empty where it is infinite"),
+        Column("threshold", REAL, "What the number is beyond", nullable=False),
+        Column("number_unit", TEXT, "Unit of both: `units`, `days`, `share`, `probability`, `terms`", nullable=False),
+        Column("money_at_risk", REAL, "Sales or stock at risk; empty if price or cost is unknown", "money", minimum=0),
+        Column("blocked_reason", TEXT, "Why the order is blocked; empty if it is not"),
+        Column("action", TEXT, "What to do", nullable=False),
+        Column("revision", TEXT, "Revision of the order row", nullable=False),
+    ),
+    figures={"exceptions": "count(*)", "money_at_risk": 'sum("money_at_risk")'},
+    made_from=("reorder_recommendations",),
+    lineage=dict.fromkeys(
+        ("exception", "exception_rank", "number", "threshold", "number_unit", "action"),
+        tuple(
+            f"reorder_recommendations.{name}"
+            for name in (
+                *("on_hand", "on_order_units", "surplus_units", "order_units", "net_requirement", "assumptions"),
+                *("stockout_probability_until_receipt", "expected_waste_units", "expected_demand", "blocked_reason"),
+            )
+        ),
+    ),
 )
 
 _ERRORS = ("absolute_error_units", "wape", "bias", "mase", "rmsse")
@@ -1378,6 +1620,7 @@ TABLES: dict[str, Table] = {
         FORECASTS,
         FORECAST_ACCURACY,
         REORDER_RECOMMENDATIONS,
+        ORDER_EXCEPTIONS,
     )
 }
 

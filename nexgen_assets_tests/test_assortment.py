@@ -81,6 +81,7 @@ def states(seaweed: S3Access, engine_address: str, tmp_path_factory: pytest.Temp
     shop = Shop(settings, lake, graph, home)
     shop.land("sales", "sales.csv", SALES)
     shop.land("products", "products.csv", PRODUCTS)
+    shop.land("inventory", "stock.csv", f"date,product_id,location,on_hand\n{LAST},01,north,5\n")
     before = shop.rebuilt()
     plan = f"01,north,false,{LAST + timedelta(days=3)}\n"
     shop.land("item_locations", "listed.csv", f"{LISTINGS}02,north,true,{LISTED_ON}\n{plan}")

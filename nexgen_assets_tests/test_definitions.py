@@ -324,7 +324,13 @@ MADE_HERE = {
     "backtest": {"method", "recipe", "segment_kind", "target", "horizon"},
     "forecasts": {"horizon", "model_version"},
     "policy_simulation": {"rule", "parameter", "segment_kind"},
-    "reorder_recommendations": {"review_period_days", "service_level", "policy_version"},
+    "reorder_recommendations": {
+        "review_period_days",
+        "service_level",
+        "pack_rounding",
+        "max_waste_share",
+        "policy_version",
+    },
 }
 
 

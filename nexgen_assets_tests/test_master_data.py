@@ -89,6 +89,8 @@ def test_landed_terms_reach_the_positions_of_the_days_that_know_them(graph: dg.D
     assert [rows[day]["pack_size"] for day in (FIRST, LAST)] == [6, 6]
     assert [rows[day]["unit_cost"] for day in (FIRST, LAST)] == [1.25, 1.25]
     assert [rows[day]["lead_time_days"] for day in (FIRST, LAST)] == [3, 2]
+    assert [rows[day]["max_stock"] for day in (FIRST, LAST)] == [None, 40]
+    assert [rows[day]["supplier_id"] for day in (FIRST, LAST)] == ["S1", "S1"]
     assert [rows[day]["lead_time_sd_days"] for day in (FIRST, LAST)] == [0.8, 0.8]
     assert not rows[FIRST]["is_default_lead_time"]
     assert rows[FIRST]["is_default_min_order_quantity"]
@@ -131,6 +133,27 @@ def test_the_spread_of_a_suppliers_lead_time_reaches_the_order(
     assert (certain["lead_time_sd_days"], certain["safety_stock_for_lead_time"]) == (None, 0)
     assert "lead_time_sd" in certain["assumptions"].split(",")
     assert "lead_time_sd" not in uncertain["assumptions"].split(",")
+
+
+@pytest.mark.usefixtures("landed")
+def test_landed_stock_and_limits_reach_the_order(
+    graph: dg.Definitions, access: S3Access, deployment: Settings, tmp_path: Path
+) -> None:
+    known, tables, zone = features(), DeltaTables(access), LandingZone(access, deployment)
+    tables.replace_days(CLEANED_FEATURES, known, FIRST, LAST, "test")
+    tables.replace_days(FORECASTS, seasonal_naive_forecast(known), FIRST, LAST, "test")
+
+    blocked = order(graph, access)
+    land(zone, tmp_path, "inventory/stock.csv", f"date,product_id,location,on_hand\n{LAST},01,north,3\n")
+    limited = LANDED["item_locations"].replace("max_stock", "max_stock,display_minimum").replace(",40,", ",12,10,")
+    land(zone, tmp_path, "item_locations/item_locations.csv", limited)
+    materialize(graph, *LANDING)
+    counted = order(graph, access)
+
+    assert (blocked["order_units"], blocked["blocked_reason"]) == (0, "stock_unknown")
+    assert (counted["max_stock"], counted["display_minimum"], counted["blocked_reason"]) == (12, 10, None)
+    assert counted["order_units"] == 6  # one pack of 6 fits above the 3 on hand
+    assert counted["max_stock_units"] < 0
 
 
 @pytest.mark.usefixtures("landed")

@@ -13,7 +13,7 @@ from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.registry import Champions
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import INVENTORY_POSITIONS, OPEN_ORDERS, REORDER_RECOMMENDATIONS
+from nexgen_assets.tables import INVENTORY_POSITIONS, OPEN_ORDERS, ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
 
 GROUP = "replenishment"
 ORDER_DECISIONS = "order_decisions"
@@ -56,7 +56,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
 
     @table_asset(
         ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
-        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="4"),
+        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="5"),
     )
     def inventory_positions(  # noqa: PLR0917  # an input each
         context: dg.AssetExecutionContext,
@@ -90,7 +90,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         )
 
     @table_asset(
-        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="3"),
+        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="4"),
     )
     def reorder_recommendations(
         inventory_positions: TableReader, cleaned_features: TableReader, forecasts: TableReader, lake: LakeResource
@@ -98,14 +98,22 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         """One row per product x location to decide on, with every number its order quantity comes from.
 
         An order-up-to policy: demand over review period + lead time, as uncertain as both are, at the service level,
-        less what is on hand and on order, rounded up to the MOQ and to full packs. A row without need has `order_units`
-        0.
+        less what is on hand and on order, within the constraints of supplier and location, each with its effect in
+        units. A row without need, or blocked, has `order_units` 0.
         """
         from nexgen_assets.replenishment.origins import FORECAST_COLUMNS, orders_of_origin
         from nexgen_assets.replenishment.policy import Policy
 
         champions = Champions(lake.access)
-        policy = Policy(service_level=settings.service_level, review_period_days=settings.review_period_days)
+        policy = Policy(
+            service_level=settings.service_level,
+            review_period_days=settings.review_period_days,
+            pack_rounding=settings.pack_rounding,
+            max_waste_share=settings.max_waste_share,
+            unknown_stock=settings.unknown_stock,
+            daily_budget=settings.daily_budget,
+            default_margin=settings.default_margin,
+        )
 
         def batches() -> Iterator[pa.RecordBatch]:
             for day in inventory_positions.days():
@@ -117,4 +125,21 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
 
         return pa.RecordBatchReader.from_batches(REORDER_RECOMMENDATIONS.arrow_schema, batches())
 
-    return [open_orders, inventory_positions, reorder_recommendations]
+    @table_asset(
+        **daily_table(ORDER_EXCEPTIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
+    )
+    def order_exceptions(reorder_recommendations: TableReader) -> pa.RecordBatchReader:
+        """One row per product x location x exception: what somebody should look at, with the money at risk.
+
+        Stockouts now and before an order can be sold, blocked, cut and raised orders, surplus and excess stock, expiry,
+        and orders that rest on assumptions: each with its number and threshold, most money at risk first.
+        """
+        from nexgen_assets.replenishment.exceptions import order_exceptions as exceptions_of
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for day in reorder_recommendations.days():
+                yield from exceptions_of(reorder_recommendations.day(day)).to_batches()
+
+        return pa.RecordBatchReader.from_batches(ORDER_EXCEPTIONS.arrow_schema, batches())
+
+    return [open_orders, inventory_positions, reorder_recommendations, order_exceptions]

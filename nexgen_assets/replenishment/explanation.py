@@ -20,19 +20,38 @@ DEFAULTED_TERMS = {
 }
 SHOWN_DECIMALS = 2
 
+STOCK_UNKNOWN = "stock_unknown"
+PACK_ABOVE_MAX_STOCK = "pack_above_max_stock"
+PACK_ABOVE_SHELF_LIFE = "pack_above_shelf_life"
+SUPPLIER_MINIMUM = "supplier_minimum"
+BUDGET = "supplier_minimum_within_budget"
+COST_UNKNOWN = "unit_cost_unknown"
+# reason why a line is blocked -> in words
+BLOCKED = {
+    STOCK_UNKNOWN: "nobody told the stock",
+    PACK_ABOVE_MAX_STOCK: "the smallest order is more than the maximum stock",
+    PACK_ABOVE_SHELF_LIFE: "too much of the smallest order would expire",
+    SUPPLIER_MINIMUM: "the supplier takes no order of so little money",
+    BUDGET: "the budget leaves less than the smallest order that the supplier takes",
+    COST_UNKNOWN: "nobody told the unit cost, and there is a budget",
+}
+
 
 def assumptions(origin_rows: pa.Table) -> pa.Array | pa.ChunkedArray:
     """What nobody told, separated by commas: terms that are defaults, and how the stock figure was come by.
 
     `new_item`: the product is listed and has sold nothing yet, its demand is that of its category or of the other
-    locations; `lead_time_sd`: a lead time was told without its spread, and is taken as certain; `on_hand`: no stock is
-    known, 0 is used; `on_hand_estimated`: computed from an earlier day's stock; `on_hand_simulated`: the stock file
-    itself says that it is simulated.
+    locations; `unit_cost_unknown`: without a price there is nothing to assume a cost from, and the order has no value;
+    `supplier`: it goes to nobody in particular; `lead_time_sd`: a lead time was told without its spread, and is taken
+    as certain; `on_hand`: no stock is known, 0 is used; `on_hand_estimated`: computed from an earlier day's stock;
+    `on_hand_simulated`: the stock file itself says that it is simulated.
     """
     is_told = pc.call_function("invert", [origin_rows["is_default_lead_time"]])
     is_new_item = pc.call_function("coalesce", [origin_rows["is_new_item"], pa.scalar(False)])
     is_assumed = {"new_item": is_new_item} | {name: origin_rows[flag] for flag, name in DEFAULTED_TERMS.items()}
     is_assumed |= {
+        "unit_cost_unknown": origin_rows["unit_cost"].is_null(),
+        "supplier": origin_rows["supplier_id"].is_null(),
         "lead_time_sd": pc.call_function("and", [is_told, origin_rows["lead_time_sd_days"].is_null()]),
         "on_hand": origin_rows["on_hand"].is_null(),
         "on_hand_estimated": origin_rows["is_on_hand_estimated"],
@@ -57,10 +76,19 @@ class _Shown(NamedTuple):
     on_hand: Any
     on_order_units: Any
     net_requirement: Any
+    display_units: Any
+    display_minimum: Any
     moq_units: Any
     min_order_quantity: Any
     pack_units: Any
     pack_size: Any
+    max_stock_units: Any
+    max_stock: Any
+    shelf_life_units: Any
+    supplier_minimum_units: Any
+    min_order_value: Any
+    budget_units: Any
+    blocked_reason: Any
     delisted_on: Any
     receipt_date: Any
     arrives_delisted: Any
@@ -75,14 +103,13 @@ def explanations(columns: Mapping[str, Any], arrives_delisted: NDArray[np.bool_]
     mean = np.round(columns["expected_demand"], SHOWN_DECIMALS)
     safety = np.round(columns["order_up_to_level"] - mean, SHOWN_DECIMALS) + 0.0
     made = {"expected_demand": mean, "safety_stock": safety, "arrives_delisted": arrives_delisted}
-    made |= {name: _as_text(columns[name]) for name in ("delisted_on", "receipt_date")}
+    made |= {name: columns[name].cast(pa.string()) for name in ("delisted_on", "receipt_date")}
     shown = _Shown(**{name: made.get(name, columns.get(name)) for name in _Shown._fields})
-    return [_sentence(_Shown(*row)) for row in zip(*(values.tolist() for values in shown), strict=True)]
+    return [_sentence(_Shown(*row)) for row in zip(*(_values(column) for column in shown), strict=True)]
 
 
-def _as_text(days: pa.Array | pa.ChunkedArray) -> NDArray[np.object_]:
-    """Days as ISO dates, None where there is none."""
-    return np.array(days.cast(pa.string()).to_pylist(), dtype=object)
+def _values(column: Any) -> list[Any]:
+    return column.to_pylist() if isinstance(column, pa.Array | pa.ChunkedArray) else column.tolist()
 
 
 def _sentence(row: _Shown) -> str:
@@ -98,11 +125,33 @@ def _sentence(row: _Shown) -> str:
         f"expected demand {row.expected_demand:.10g} in {days}{until}"
         f" + safety stock {row.safety_stock:.10g}{_causes(row)} = level {row.order_up_to_level:.10g}"
     )
-    if row.order_units == 0:
-        return f"No order: {target}, covered by {stock}."
-    raised = f", raised to the minimum order of {row.min_order_quantity:.10g}" if row.moq_units > 0 else ""
-    rounded = f", rounded up to packs of {row.pack_size:.10g}" if row.pack_units > 0 else ""
-    return f"Order {row.order_units:.10g}: {target}, less {stock} = {row.net_requirement:.10g}{raised}{rounded}."
+    verdict = f"Order {row.order_units:.10g}" if row.order_units else "No order"
+    if row.net_requirement == row.display_units == row.order_units == 0:
+        return f"{verdict}: {target}, covered by {stock}."
+    steps = "".join(f", {step}" for step in _steps(row))
+    blocked = f"; blocked: {BLOCKED[row.blocked_reason]}" if row.blocked_reason else ""
+    return f"{verdict}: {target}, less {stock} = {row.net_requirement:.10g}{steps}{blocked}."
+
+
+def _steps(row: _Shown) -> list[str]:
+    """What the constraints did, in their order."""
+    rounded = "up" if row.pack_units > 0 else "down"
+    raised = "raised" if row.supplier_minimum_units > 0 else "cut"
+    steps = {
+        f"raised to the display minimum of {_number(row.display_minimum)}": row.display_units,
+        f"raised to the minimum order of {_number(row.min_order_quantity)}": row.moq_units,
+        f"rounded {rounded} to packs of {_number(row.pack_size)}": row.pack_units,
+        f"cut by {_number(-row.max_stock_units)} to the maximum stock of {_number(row.max_stock)}": row.max_stock_units,
+        f"cut by {_number(-row.shelf_life_units)} of which too many would expire": row.shelf_life_units,
+        f"{raised} by {_number(abs(row.supplier_minimum_units))} for the supplier's smallest order of"
+        f" {_number(row.min_order_value)}": row.supplier_minimum_units,
+        f"cut by {_number(-row.budget_units)} to the budget": row.budget_units,
+    }
+    return [words for words, units in steps.items() if units]
+
+
+def _number(value: float | None) -> str:
+    return f"{value:.10g}" if value is not None else ""
 
 
 def _causes(row: _Shown) -> str:

@@ -1,7 +1,8 @@
 """Reorder recommendations: the policy's numbers as rows that a person can recompute, with risk, reason and revision.
 
-What belongs here: Arrow rows in, `tables.REORDER_RECOMMENDATIONS` out. What does not: the policy's arithmetic
-(`policy.py`), the words (`explanation.py`), where stock figures come from (`positions.py`), forecasts, and storage.
+What belongs here: Arrow rows in, `tables.REORDER_RECOMMENDATIONS` out. What does not: the level (`policy.py`), the
+constraints (`constraints.py`, `expiry.py`), what is at risk (`risk.py`), the words (`explanation.py`), where stock
+figures come from (`positions.py`), forecasts, and storage.
 """
 
 from hashlib import sha256
@@ -12,23 +13,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nexgen_assets.replenishment.explanation import assumptions, explanations
+from nexgen_assets.replenishment.ahead import DemandAhead
+from nexgen_assets.replenishment.constraints import Limits, OrderSteps, in_parts, in_units, order_steps
+from nexgen_assets.replenishment.expiry import days_to_sell, expected_waste, sellable_position
+from nexgen_assets.replenishment.explanation import (
+    PACK_ABOVE_MAX_STOCK,
+    PACK_ABOVE_SHELF_LIFE,
+    STOCK_UNKNOWN,
+    assumptions,
+    explanations,
+)
 from nexgen_assets.replenishment.lead_times import LeadTimes, lead_times_of_moments
 from nexgen_assets.replenishment.policy import (
-    UNIT_DECIMALS,
     Floats,
-    IntervalDistribution,
     Policy,
-    order_quantities,
+    cost_of_position,
     order_up_to_level,
     protection_interval_days,
 )
+from nexgen_assets.replenishment.risk import risk
+from nexgen_assets.replenishment.shared_orders import SharedChange, no_change
 from nexgen_assets.tables import INVENTORY_POSITIONS, REORDER_RECOMMENDATIONS
 
 ORIGIN_COLUMNS = (
     *INVENTORY_POSITIONS.names,
     *("product_name", "category", "unit_price", "is_new_item", "delisted_on", "model_version"),
 )
+Texts = NDArray[np.str_]
 RISK_DECIMALS = 6
 PRICE_DECIMALS = 4
 REVISION_LENGTH = 16
@@ -37,22 +48,17 @@ NOT_CONTENT = ("explanation", "revision")
 
 
 def reorder_recommendations(
-    origin_rows: pa.Table,
-    demand: IntervalDistribution,
-    policy: Policy,
-    demand_at_certain_lead_time: IntervalDistribution | None = None,
+    origin_rows: pa.Table, demand: DemandAhead, policy: Policy, shared: SharedChange | None = None
 ) -> pa.Table:
     """One row of `tables.REORDER_RECOMMENDATIONS` per row of `origin_rows`, in their order, no need included.
 
-    `origin_rows` holds ORIGIN_COLUMNS (raises ValueError if one is missing), of one or several origin days;
-    `demand` is the distribution over each row's protection interval, `demand_at_certain_lead_time` the one over its
-    `interval_lengths`, as if every lead time were certain: None if `demand` is that already. What the level owes to
-    the difference is the safety stock for the lead time. Every origin is taken for a review day, and nothing is ordered
-    that `arrives_delisted`. Each row depends on itself alone, so batches may be split anywhere.
+    `origin_rows` holds ORIGIN_COLUMNS (raises ValueError if one is missing), of one or several origin days; `demand` is
+    that of the same rows, `shared` what other orders of the day change in them. Every origin is taken for a review day,
+    and nothing is ordered that `arrives_delisted`. Each row depends on itself alone, so batches may be split anywhere.
     """
     _require_origin_columns(origin_rows)
-    certain = demand if demand_at_certain_lead_time is None else demand_at_certain_lead_time
-    columns = _terms(origin_rows, policy) | _quantities(origin_rows, demand, certain, policy)
+    columns = _terms(origin_rows, policy)
+    columns |= _quantities(origin_rows, demand, policy, shared or no_change(origin_rows.num_rows))
     columns |= _risk(columns, origin_rows, demand)
     columns |= {
         "assumptions": assumptions(origin_rows),
@@ -64,14 +70,14 @@ def reorder_recommendations(
     )
 
 
-def interval_lengths(origin_rows: pa.Table, policy: Policy) -> NDArray[np.int64]:
-    """Days over which the demand of each row must be summed if its lead time is certain: its protection interval."""
-    return protection_interval_days(_numbers(origin_rows, "lead_time_days").astype(np.int64), policy)
+def mean_lead_times(origin_rows: pa.Table) -> NDArray[np.int64]:
+    """Days from order to receipt of each row, if its lead time is certain."""
+    return _numbers(origin_rows, "lead_time_days").astype(np.int64)
 
 
 def arrives_delisted(origin_rows: pa.Table) -> NDArray[np.bool_]:
     """True where the product is delisted by the day on which an order placed now can be sold: nothing is ordered."""
-    first_sellable = _days_after(origin_rows["day"], 1 + _numbers(origin_rows, "lead_time_days").astype(np.int64))
+    first_sellable = _days_after(origin_rows["day"], 1 + mean_lead_times(origin_rows))
     is_delisted = pc.call_function("less_equal", [origin_rows["delisted_on"], first_sellable])
     return is_delisted.fill_null(False).to_numpy().astype(bool)
 
@@ -115,72 +121,148 @@ def _days_after(days: pa.ChunkedArray, more: NDArray[np.int64]) -> pa.Array:
 def _terms(rows: pa.Table, policy: Policy) -> dict[str, Any]:
     """Who, when, and on which terms: what the order starts from."""
     n = rows.num_rows
-    lead_time = _numbers(rows, "lead_time_days").astype(np.int64)
+    lead_time = mean_lead_times(rows)
     who = ("day", "product_id", "location", "product_name", "category", "delisted_on", "supplier_id")
-    return {name: rows[name] for name in (*who, "inventory_source", "model_version")} | {
+    limits = ("display_minimum", "max_stock", "shelf_life_days", "min_order_value")
+    return {name: rows[name] for name in (*who, *limits, "lead_time_sd_days", "inventory_source", "model_version")} | {
         "order_date": _days_after(rows["day"], np.full(n, 1)),
         "receipt_date": _days_after(rows["day"], 1 + lead_time),
         "next_order_date": _days_after(rows["day"], np.full(n, 1 + policy.review_period_days)),
         "lead_time_days": lead_time,
-        "lead_time_sd_days": rows["lead_time_sd_days"],
         "review_period_days": np.full(n, policy.review_period_days),
         "protection_interval_days": protection_interval_days(lead_time, policy),
         "service_level": np.full(n, policy.service_level),
+        "pack_rounding": pa.array([policy.pack_rounding] * n, pa.string()),
+        "max_waste_share": np.full(n, policy.max_waste_share),
         "policy_version": pa.array([policy.version] * n, pa.string()),
     }
 
 
-def _quantities(
-    rows: pa.Table, demand: IntervalDistribution, certain: IntervalDistribution, policy: Policy
-) -> dict[str, Any]:
-    """From the order-up-to level to the order: every number is a sum or difference of others in the row."""
-    expected_demand = np.round(np.asarray(demand.mean, np.float64), UNIT_DECIMALS)
-    level = order_up_to_level(demand, policy)
-    safety_stock = level - expected_demand
-    safety_stock_for_lead_time = level - order_up_to_level(certain, policy)
-    on_hand = np.nan_to_num(_numbers(rows, "on_hand"), nan=0.0)
-    on_order = _numbers(rows, "on_order_units")
-    position = on_hand + on_order
-    moq, pack = _numbers(rows, "min_order_quantity"), _numbers(rows, "pack_size")
-    order = order_quantities(np.where(arrives_delisted(rows), 0.0, level), position, moq, pack)
+def _quantities(rows: pa.Table, demand: DemandAhead, policy: Policy, shared: SharedChange) -> dict[str, Any]:
+    """From expected demand to the order: the ledger, in which every number is a sum or difference of others."""
+    target = _target(demand, policy)
+    on_hand = in_units(in_parts(np.nan_to_num(_numbers(rows, "on_hand"), nan=0.0)))
+    on_order = in_units(in_parts(_numbers(rows, "on_order_units")))
+    position = in_units(in_parts(on_hand) + in_parts(on_order))
+    steps = _steps(rows, target["order_up_to_level"], position, demand, policy)
+    surplus = in_parts(steps.net_requirement) - in_parts(target["order_up_to_level"]) + in_parts(position)
+    blocked = _blocked_reasons(rows, steps, policy)
+    delisted_units = np.where(arrives_delisted(rows), -steps.order_units, 0.0) + 0.0
+    blocked_units = np.where(blocked == STOCK_UNKNOWN, -steps.order_units, 0.0) + 0.0
+    later = (delisted_units, blocked_units, shared.supplier_minimum_units, shared.budget_units)
+    order = in_units(in_parts(steps.order_units) + sum(in_parts(units) for units in later))
     unit_cost = _numbers(rows, "unit_cost")
-    return {
-        "expected_demand": expected_demand,
-        "safety_stock": safety_stock,
-        "safety_stock_for_demand": safety_stock - safety_stock_for_lead_time,
-        "safety_stock_for_lead_time": safety_stock_for_lead_time,
-        "order_up_to_level": level,
+    return target | {
         "on_hand": on_hand,
         "on_order_units": on_order,
         "inventory_position": position,
-        "net_requirement": order.net_requirement,
-        "min_order_quantity": moq,
-        "moq_units": order.moq_units,
-        "pack_size": pack,
-        "pack_units": order.pack_units,
-        "order_units": order.order_units,
+        "surplus_units": in_units(surplus),
+        "net_requirement": steps.net_requirement,
+        "display_units": steps.display_units,
+        "min_order_quantity": _numbers(rows, "min_order_quantity"),
+        "moq_units": steps.moq_units,
+        "pack_size": _numbers(rows, "pack_size"),
+        "pack_units": steps.pack_units,
+        "max_stock_units": steps.max_stock_units,
+        "shelf_life_units": steps.shelf_life_units,
+        "delisted_units": delisted_units,
+        "blocked_units": blocked_units,
+        "supplier_minimum_units": shared.supplier_minimum_units,
+        "budget_units": shared.budget_units,
+        "value_of_last_money": _nullable(np.where(shared.budget_units != 0, shared.value_of_last_money, np.nan)),
+        "blocked_reason": _texts_or_null(np.where(blocked == "", shared.blocked_reason, blocked)),
+        "order_units": order,
         "unit_cost": _nullable(unit_cost),
-        "order_value": _nullable(order.order_units * unit_cost),
-        "is_beyond_horizon": np.asarray(demand.is_beyond_horizon, np.bool_),
+        "order_value": _nullable(order * unit_cost),
+        "is_beyond_horizon": np.asarray(demand.until_next_receipt.is_beyond_horizon, np.bool_),
     }
 
 
-def _risk(columns: dict[str, Any], rows: pa.Table, demand: IntervalDistribution) -> dict[str, Any]:
-    """What happens over the protection interval if nothing is ordered now."""
-    position = cast("Floats", columns["inventory_position"])
-    stockout_probability = np.clip(1 - np.asarray(demand.cdf(position), np.float64), 0.0, 1.0)
-    lost = np.round(np.maximum(np.asarray(demand.expected_shortage(position), np.float64), 0.0), RISK_DECIMALS)
+def _target(demand: DemandAhead, policy: Policy) -> dict[str, Floats]:
+    """The level and its parts: the demand that is expected, before and after the receipt, and stock for the rest."""
+    level = order_up_to_level(demand.until_next_receipt, policy)
+    level_if_certain = order_up_to_level(demand.if_certain, policy)
+    expected = in_parts(demand.until_next_receipt.mean)
+    until_receipt = np.minimum(in_parts(demand.until_receipt.mean), expected)
+    return {
+        "expected_demand": in_units(expected),
+        "expected_demand_until_receipt": in_units(until_receipt),
+        "expected_demand_after_receipt": in_units(expected - until_receipt),
+        "safety_stock": in_units(in_parts(level) - expected),
+        "safety_stock_for_demand": in_units(in_parts(level_if_certain) - expected),
+        "safety_stock_for_lead_time": level - level_if_certain,
+        "order_up_to_level": level,
+    }
+
+
+def _steps(rows: pa.Table, level: Floats, position: Floats, demand: DemandAhead, policy: Policy) -> OrderSteps:
+    shelf_life = _numbers(rows, "shelf_life_days")
+    perishable = np.flatnonzero(~np.isnan(shelf_life))
+    days = days_to_sell(mean_lead_times(rows)[perishable], shelf_life[perishable])
+
+    def sellable(wanted: Floats) -> Floats:
+        most = np.full_like(wanted, np.inf)
+        most[perishable] = sellable_position(demand.over, perishable, days, wanted[perishable], policy.max_waste_share)
+        return most
+
+    limits = Limits(
+        display_minimum=np.nan_to_num(_numbers(rows, "display_minimum"), nan=0.0),
+        min_order_quantity=_numbers(rows, "min_order_quantity"),
+        pack_size=_numbers(rows, "pack_size"),
+        max_stock=np.nan_to_num(_numbers(rows, "max_stock"), nan=np.inf),
+    )
+    return order_steps(
+        level,
+        position,
+        limits,
+        rounding=policy.pack_rounding,
+        cost=lambda of: cost_of_position(demand.until_next_receipt, of, policy),
+        sellable=sellable,
+    )
+
+
+def _blocked_reasons(rows: pa.Table, steps: OrderSteps, policy: Policy) -> Texts:
+    """Why a line that needs an order gets none before somebody has looked at it; empty where it is not blocked."""
+    is_new_item = rows["is_new_item"].fill_null(False).to_numpy().astype(bool)
+    is_stock_unknown = np.isnan(_numbers(rows, "on_hand")) & ~is_new_item & (policy.unknown_stock == "block")
+    reasons = {
+        STOCK_UNKNOWN: is_stock_unknown & (steps.order_units > 0),
+        PACK_ABOVE_MAX_STOCK: steps.is_pack_above_max_stock,
+        PACK_ABOVE_SHELF_LIFE: steps.is_pack_above_shelf_life,
+    }
+    reason = np.select(list(reasons.values()), list(reasons), default="")
+    return np.where(arrives_delisted(rows), "", reason)
+
+
+def _texts_or_null(texts: Texts) -> pa.Array:
+    """Texts as an Arrow column; an empty one becomes null."""
+    return pa.array([text or None for text in texts.tolist()], pa.string())
+
+
+def _risk(columns: dict[str, Any], rows: pa.Table, demand: DemandAhead) -> dict[str, Any]:
+    """What happens until the order of the next review can be sold, with this order and without it."""
+    position, order = cast("Floats", columns["inventory_position"]), cast("Floats", columns["order_units"])
+    found = {name: np.round(values, RISK_DECIMALS) for name, values in vars(risk(demand, position, order)).items()}
     # prices are money of four decimals, whatever type brought them here
     unit_price = np.round(_numbers(rows, "unit_price"), PRICE_DECIMALS)
     with np.errstate(divide="ignore", invalid="ignore"):
         days_of_cover = position * columns["protection_interval_days"] / columns["expected_demand"]
-    return {
-        "stockout_probability": np.round(stockout_probability, RISK_DECIMALS),
-        "expected_lost_units": lost,
+    return found | {
+        "promised_fill_rate": _nullable(found["promised_fill_rate"]),
         "unit_price": _nullable(unit_price),
-        "money_at_risk": _nullable(lost * unit_price),
+        "money_at_risk": _nullable(found["expected_lost_units"] * unit_price),
+        "expected_waste_units": _nullable(_waste(rows, position + order, demand)),
         "days_of_cover": _nullable(np.where(columns["expected_demand"] > 0, days_of_cover, np.nan)),
     }
+
+
+def _waste(rows: pa.Table, position: Floats, demand: DemandAhead) -> Floats:
+    """Expected waste of goods that expire; not a number where none is known to."""
+    waste, shelf_life = np.full_like(position, np.nan), _numbers(rows, "shelf_life_days")
+    if len(perishable := np.flatnonzero(~np.isnan(shelf_life))):
+        days = days_to_sell(mean_lead_times(rows)[perishable], shelf_life[perishable])
+        waste[perishable] = expected_waste(demand.over(perishable, days), position[perishable])
+    return np.round(waste, RISK_DECIMALS)
 
 
 def _revisions(columns: dict[str, Any]) -> list[str]:

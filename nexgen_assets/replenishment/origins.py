@@ -16,10 +16,11 @@ from nexgen_assets.forecasting.frame import level_of
 from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand, until_delisted
 from nexgen_assets.forecasting.listing import days_listed
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
+from nexgen_assets.replenishment.ahead import DemandAhead, demand_ahead
 from nexgen_assets.replenishment.lead_times import LeadTimes
-from nexgen_assets.replenishment.mixture import MixedDemand
-from nexgen_assets.replenishment.orders import interval_lengths, lead_times_of, reorder_recommendations
-from nexgen_assets.replenishment.policy import IntervalDistribution, Policy, protection_interval_days
+from nexgen_assets.replenishment.orders import lead_times_of, mean_lead_times, reorder_recommendations
+from nexgen_assets.replenishment.policy import Policy
+from nexgen_assets.replenishment.shared_orders import SharedChange, shared_change
 from nexgen_assets.tables import HORIZON_DAYS, REORDER_RECOMMENDATIONS
 
 SERIES = ["product_id", "location"]
@@ -53,31 +54,53 @@ def orders_of_origin(
         rows = rows.append_column(name, known[name])
     rows = rows.append_column("model_version", first["model_version"])
     means = ahead["mean"].to_numpy().reshape(stock.num_rows, HORIZON_DAYS)
-    batches = [
-        _orders(rows[batch], known[batch], means[batch], calibration, policy) for batch in _batches(lead_times_of(rows))
-    ]
-    return pa.concat_tables(batches)
+
+    def over(which: Integers, lengths: Integers) -> IntervalDemand:
+        return _demand(known.take(which), means[which], lengths, calibration)
+
+    def ahead_of(which: Integers) -> DemandAhead:
+        some = rows.take(which)
+        return demand_ahead(
+            lambda few, lengths: over(which[few], lengths),
+            lead_times_of(some),
+            mean_lead_times(some),
+            policy.review_period_days,
+        )
+
+    def orders(which: Integers, shared: SharedChange | None = None) -> pa.Table:
+        return reorder_recommendations(rows.take(which), ahead_of(which), policy, shared)
+
+    batches = _batches(lead_times_of(rows))
+    alone = pa.concat_tables([orders(np.arange(batch.start, batch.stop)) for batch in batches])
+    change = shared_change(alone, over, batches, ahead_of, policy)
+    together = [orders(which, change.rows(which)) for which in _split(change.changed, batches)]
+    return _replaced(alone, change.changed, together)
 
 
-def _orders(rows: pa.Table, known: pa.Table, means: Reals, calibration: Calibration | None, policy: Policy) -> pa.Table:
-    lead_times = lead_times_of(rows)
+def _demand(known: pa.Table, means: Reals, lengths: Integers, calibration: Calibration | None) -> IntervalDemand:
+    """Demand over intervals of `lengths` [rows] days, or as long as the product is listed; none over 0 days."""
 
-    def demand(which: Integers, lengths: Integers) -> IntervalDistribution:
-        """Demand of the rows `which` over intervals of `lengths` days, or as long as they are listed."""
-        features = known.take(which)
+    def over(days: Integers) -> IntervalDemand:
+        if calibration is None:
+            return naive_interval_demand(known, days)
+        return interval_demand(means, level_of(known), days, calibration)
 
-        def over(days: Integers) -> IntervalDemand:
-            if calibration is None:
-                return naive_interval_demand(features, days)
-            return interval_demand(means[which], level_of(features), days, calibration)
+    return until_delisted(over, lengths, days_listed(known))
 
-        return until_delisted(over, lengths, days_listed(features))
 
-    certain = demand(np.arange(rows.num_rows), interval_lengths(rows, policy))
-    if len(lead_times.row) == rows.num_rows:  # one lead time each
-        return reorder_recommendations(rows, certain, policy)
-    mixed = MixedDemand(demand(lead_times.row, protection_interval_days(lead_times.days, policy)), lead_times)
-    return reorder_recommendations(rows, mixed, policy, certain)
+def _split(which: Integers, batches: list[slice]) -> list[Integers]:
+    """The rows `which`, rising, by their batches; no batch without any."""
+    parts = np.split(which, np.searchsorted(which, [batch.stop for batch in batches[:-1]]))
+    return [part for part in parts if len(part)]
+
+
+def _replaced(table: pa.Table, which: Integers, others: list[pa.Table]) -> pa.Table:
+    """The table with its rows `which` replaced by those of `others`, in their order."""
+    if not len(which):
+        return table
+    taken = np.arange(table.num_rows)
+    taken[which] = table.num_rows + np.arange(len(which))
+    return pa.concat_tables([table, *others]).take(taken)
 
 
 def _batches(lead_times: LeadTimes) -> list[slice]:

@@ -1,25 +1,25 @@
-"""The order-up-to policy (R, S): from interval demand and inventory position to units, one array operation a step.
+"""The order-up-to policy (R, S): its parameters, and the level that it raises the inventory position to.
 
-What belongs here: the policy's parameters and its arithmetic on numpy arrays, one element per product x location.
-What does not: tables, texts, how interval demand is forecast (any `IntervalDistribution` will do), and the rounding of
-needs to orders (`formulas/rounding.py`).
+What belongs here: the parameters, and the arithmetic of the level on numpy arrays, one element per product x location.
+What does not: tables, texts, how interval demand is forecast (any `IntervalDistribution` will do), and what becomes of
+a need under constraints (`constraints.py`).
 
 The level covers the protection interval, review period + lead time, because the next order can only arrive after it
 (Silver, Pyke & Thomas, Inventory and Production Management in Supply Chains, 4e, section 6.10).
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nexgen_assets.replenishment.formulas.rounding import net_requirement, round_order
+from nexgen_assets.replenishment.constraints import PackRounding
 
 Floats = NDArray[np.float64]
+UnknownStock = Literal["block", "zero"]
 
-RULES_VERSION = "1.2.0"
-UNIT_DECIMALS = 3
+RULES_VERSION = "2.0.0"
 QUANTILE_DECIMALS = 6
 
 
@@ -54,31 +54,37 @@ class Policy:
     """Parameters of the order-up-to policy; raises ValueError if one cannot be meant.
 
     `service_level` is the cycle service level: the target probability of no stockout in the protection interval.
+    `pack_rounding` says how needs become full packs, "cost" by the cost that the service level implies. Of goods that
+    expire at most `max_waste_share` of the inventory position may be expected to be wasted; 1 allows all.
+    `unknown_stock` says whether a line whose stock nobody told is blocked, or ordered as if there were none, as new
+    items always are. The orders of a day may cost at most `daily_budget` (money), if there is one; it goes first to
+    what is expected to earn most, where the price is unknown by a `default_margin` (a share of the price).
     """
 
     service_level: float
     review_period_days: int
+    pack_rounding: PackRounding = "up"
+    max_waste_share: float = 0.2
+    unknown_stock: UnknownStock = "block"
+    daily_budget: float | None = None
+    default_margin: float = 0.3
 
     def __post_init__(self) -> None:
         if not 0 < self.service_level < 1:
             raise ValueError(f"service_level must lie between 0 and 1, not {self.service_level}")
         if self.review_period_days < 1:
             raise ValueError(f"review_period_days must be at least 1, not {self.review_period_days}")
+        if self.daily_budget is not None and not self.daily_budget >= 0:
+            raise ValueError(f"daily_budget must not be negative, not {self.daily_budget}")
+        if not 0 <= self.default_margin < 1:
+            raise ValueError(f"default_margin must be at least 0 and below 1, not {self.default_margin}")
+        if not 0 <= self.max_waste_share <= 1:
+            raise ValueError(f"max_waste_share must lie within 0 and 1, not {self.max_waste_share}")
 
     @property
     def version(self) -> str:
         """Version of the rules in this module; the parameters themselves stand in every order row."""
         return f"order-up-to {RULES_VERSION}"
-
-
-@dataclass(frozen=True)
-class OrderQuantities:
-    """How each order came about, in units: `order_units` = `net_requirement` + `moq_units` + `pack_units`."""
-
-    net_requirement: Floats
-    moq_units: Floats
-    pack_units: Floats
-    order_units: Floats
 
 
 def protection_interval_days(lead_time_days: NDArray[np.integer[Any]], policy: Policy) -> NDArray[np.int64]:
@@ -100,13 +106,12 @@ def round_up_to_whole_units(units: Floats) -> Floats:
     return np.ceil(np.round(np.maximum(units, 0.0), QUANTILE_DECIMALS)) + 0.0
 
 
-def order_quantities(
-    order_up_to_level: Floats, inventory_position: Floats, min_order_quantity: Floats, pack_size: Floats
-) -> OrderQuantities:
-    """Bring the inventory position up to the level: need, then MOQ, then full packs. No need means no order.
+def cost_of_position(demand: IntervalDistribution, inventory_position: Floats, policy: Policy) -> Floats:
+    """Expected cost of an inventory position, up to a constant and in units: a unit short costs a, one too many 1 - a.
 
-    All arguments in units, one element per row, `pack_size` > 0 (else ValueError). Sums of whole units are exact.
+    Of these costs the service level a is the critical ratio, so the level of the policy is the cheapest position:
+    g(y) = (1 - a) E[(y - D)+] + a E[(D - y)+] = (1 - a) (y - E[D]) + E[(D - y)+] (Snyder & Shen, section 4.3).
     """
-    need = net_requirement(order_up_to_level, inventory_position)
-    order = round_order(need, min_order_quantity=min_order_quantity, pack_size=pack_size)
-    return OrderQuantities(need, order.moq_units, order.pack_units, order.order_units)
+    return (1 - policy.service_level) * inventory_position + np.asarray(
+        demand.expected_shortage(inventory_position), np.float64
+    )

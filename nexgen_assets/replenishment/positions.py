@@ -53,7 +53,7 @@ def inventory_positions(
       item locations, products, suppliers, sales lines, defaults. An item location tells the lead time; a product
       cost, pack, MOQ and shelf life; a supplier (the item location's, else the product's) the lead time; the sales
       lines lead time and shelf life. Lead time = told lead time + delay seen on the sales lines, rounded up to whole
-      days.
+      days. Display minimum and maximum stock are the item location's, the smallest order in money the supplier's.
     - The spread of the lead time is the supplier's, whoever tells the lead time: a place near to a supplier waits as
       uncertainly as the others do. Nobody else tells one.
     """
@@ -200,4 +200,7 @@ def _terms(default_lead_time_days: int, default_margin: float) -> dict[str, Colu
         "unit_cost": F.coalesce(unit_cost, assumed_cost),
         "is_default_unit_cost": unit_cost.isNull() & assumed_cost.isNotNull(),
         "shelf_life_days": F.coalesce("product_shelf_life_days", "shelf_life_days"),
+        "display_minimum": F.col("item_location_display_minimum"),
+        "max_stock": F.col("item_location_max_stock"),
+        "min_order_value": F.col("supplier_min_order_value"),
     }

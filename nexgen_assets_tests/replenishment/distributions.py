@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from nexgen_assets.replenishment.ahead import DemandAhead
+from nexgen_assets.replenishment.policy import IntervalDistribution, Policy
+
 Floats = NDArray[np.float64]
 
 
@@ -27,8 +30,13 @@ class Poisson:
         return stats.poisson.cdf(x, self.mean)
 
     def expected_shortage(self, x: Floats, /) -> Floats:
-        """E[(X-x)+] = (mean - x) P(X >= x) + mean pmf(x - 1) for whole x >= 0 (Snyder & Shen, C.41, rearranged)."""
-        return (self.mean - x) * stats.poisson.sf(x - 1, self.mean) + self.mean * stats.poisson.pmf(x - 1, self.mean)
+        """E[(X-k)+] = (mean - k) P(X >= k) + mean pmf(k - 1) for whole k >= 0 (Snyder & Shen, C.41, rearranged).
+
+        Between two whole numbers it runs straight.
+        """
+        k = np.floor(x)
+        at_k = (self.mean - k) * stats.poisson.sf(k - 1, self.mean) + self.mean * stats.poisson.pmf(k - 1, self.mean)
+        return at_k - (x - k) * stats.poisson.sf(k, self.mean)
 
     def rows(self, which: NDArray[np.integer[Any]]) -> "Poisson":
         return Poisson(self.mean[which])
@@ -80,3 +88,46 @@ class Totals:
 
     def expected_shortage(self, x: Floats, /) -> Floats:
         return np.maximum(self.totals[None, :] - x[:, None], 0).mean(axis=1)
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No demand at all."""
+
+    rows: int
+
+    @property
+    def mean(self) -> Floats:
+        return np.zeros(self.rows)
+
+    @property
+    def is_beyond_horizon(self) -> NDArray[np.bool_]:
+        return np.zeros(self.rows, np.bool_)
+
+    def quantile(self, _p: float, /) -> Floats:
+        return np.zeros(self.rows)
+
+    def cdf(self, x: Floats, /) -> Floats:
+        return np.where(x >= 0, 1.0, 0.0)
+
+    def expected_shortage(self, x: Floats, /) -> Floats:
+        return np.maximum(-x, 0.0)
+
+
+def ahead(
+    demand: IntervalDistribution,
+    lead_time_days: NDArray[np.int64],
+    policy: Policy,
+    certain: IntervalDistribution | None = None,
+) -> DemandAhead:
+    """The demand ahead, given that of the protection interval; Poisson demand comes evenly, other demand at its end."""
+    if not isinstance(demand, Poisson):
+        nothing = Nothing(len(demand.mean))
+        return DemandAhead(demand, certain or demand, nothing, lambda which, _: Nothing(len(which)))
+    mean_a_day = demand.mean / (lead_time_days + policy.review_period_days)
+    return DemandAhead(
+        demand,
+        certain or demand,
+        Poisson(mean_a_day * lead_time_days),
+        lambda which, lengths: Poisson(mean_a_day[which] * lengths),
+    )

@@ -1,6 +1,7 @@
 """Reorder recommendations: rows that add up, that explain themselves, and that do not depend on their batch."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -10,21 +11,30 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from nexgen_assets import tables
+from nexgen_assets.replenishment.constraints import PackRounding
 from nexgen_assets.replenishment.orders import (
     ORIGIN_COLUMNS,
-    interval_lengths,
+    mean_lead_times,
     most_urgent,
     reorder_recommendations,
 )
 from nexgen_assets.replenishment.policy import IntervalDistribution, Policy
-from nexgen_assets_tests.replenishment.distributions import Poisson, Totals
+from nexgen_assets_tests.replenishment.distributions import Poisson, Totals, ahead
 
 DAY = date(2026, 3, 10)
 POLICY = Policy(0.95, 1)
+EXPECTATIONS = (
+    "expected_lost_units",
+    "expected_lost_units_until_receipt",
+    "expected_lost_units_with_order",
+    "expected_waste_units",
+)
 # a busy machine is no failure
 steady = settings(max_examples=50)
+thousandths = st.integers(0, 10_000_000).map(lambda n: n / 1000)
 ORIGIN_SCHEMA = pa.schema(
     [
         *(pa.field(c.name, c.type) for c in tables.INVENTORY_POSITIONS.columns),
@@ -55,6 +65,10 @@ TOLD: dict[str, Any] = {
     "unit_cost": 2.5,
     "is_default_unit_cost": False,
     "shelf_life_days": None,
+    "supplier_id": "S1",
+    "min_order_value": None,
+    "display_minimum": None,
+    "max_stock": None,
     "product_name": "Oat milk",
     "category": "dairy",
     "unit_price": 4.0,
@@ -73,8 +87,13 @@ def poisson(*means: float) -> Poisson:
 
 
 def only_order(demand: IntervalDistribution, policy: Policy = POLICY, **row: Any) -> dict[str, Any]:
-    [order] = reorder_recommendations(origin_rows(row), demand, policy).to_pylist()
+    told = origin_rows(row)
+    [order] = reorder_recommendations(told, ahead(demand, mean_lead_times(told), policy), policy).to_pylist()
     return order
+
+
+def orders_of(rows: pa.Table, demand: Poisson, policy: Policy = POLICY, certain: Poisson | None = None) -> pa.Table:
+    return reorder_recommendations(rows, ahead(demand, mean_lead_times(rows), policy, certain), policy)
 
 
 def many_rows(n: int, seed: int = 3) -> pa.Table:
@@ -88,22 +107,25 @@ def many_rows(n: int, seed: int = 3) -> pa.Table:
                 "on_hand": None if rng.random() < 0.1 else int(rng.integers(0, 60_000)) / 1000,
                 "on_order_units": float(rng.integers(0, 20)),
                 "lead_time_days": int(rng.integers(0, 20)),
-                "pack_size": float(rng.choice([1, 6, 12])),
+                "pack_size": float(rng.choice([0.7, 1, 6, 12])),
                 "min_order_quantity": float(rng.choice([0, 1, 20])),
                 "unit_cost": None if rng.random() < 0.1 else 2.5,
                 "unit_price": None if rng.random() < 0.1 else float(rng.choice([0.99, 4.0, 19.99])),
                 "product_name": None if rng.random() < 0.1 else "Brot, weiß",
+                "display_minimum": None if rng.random() < 0.7 else int(rng.integers(0, 90_000)) / 1000,
+                "max_stock": None if rng.random() < 0.5 else float(rng.integers(5, 90)),
+                "shelf_life_days": None if rng.random() < 0.5 else float(rng.integers(0, 15)),
             }
             for i in range(n)
         )
     )
 
 
-def many_orders(n: int = 500) -> pa.Table:
+def many_orders(n: int = 500, rounding: PackRounding = "up") -> pa.Table:
     """Orders of `many_rows`, whose lead times are uncertain in every other row."""
     rows, means = many_rows(n), np.linspace(0, 60, n)
     uncertain = means + np.where(np.arange(n) % 2, means / 7, 0.0)
-    return reorder_recommendations(rows, Poisson(uncertain), POLICY, Poisson(means))
+    return orders_of(rows, Poisson(uncertain), Policy(0.95, 1, pack_rounding=rounding), Poisson(means))
 
 
 def violations(orders: pa.Table, condition: str) -> int:
@@ -112,6 +134,15 @@ def violations(orders: pa.Table, condition: str) -> int:
     connection.register("orders", orders)
     [(count,)] = connection.execute(f"select count(*) from orders where ({condition}) is not true").fetchall()
     return count
+
+
+def in_thousandths(orders: pa.Table) -> pa.Table:
+    """The same with its units as exact decimals, but for expectations, which have more digits than units."""
+    for number, column in enumerate(tables.REORDER_RECOMMENDATIONS.columns):
+        if column.unit == "units" and column.name not in EXPECTATIONS:
+            exact = orders[column.name].cast(pa.string()).cast(pa.decimal128(18, 3))
+            orders = orders.set_column(number, column.name, exact)
+    return orders
 
 
 def test_orders_have_the_columns_of_the_contract() -> None:
@@ -131,15 +162,8 @@ def test_every_origin_row_gets_one_row_in_its_place() -> None:
 @pytest.mark.parametrize(
     "identity",
     [
-        "order_units = net_requirement + moq_units + pack_units",
-        "net_requirement = greatest(0, order_up_to_level - inventory_position)",
-        "order_up_to_level = expected_demand + safety_stock",
-        "safety_stock::decimal(18, 3) = "
-        "safety_stock_for_demand::decimal(18, 3) + safety_stock_for_lead_time::decimal(18, 3)",
-        "inventory_position = on_hand + on_order_units",
         "order_up_to_level = ceil(order_up_to_level)",
         "protection_interval_days = review_period_days + lead_time_days",
-        "order_units % pack_size = 0 and (order_units = 0 or order_units >= min_order_quantity)",
         "order_value is not distinct from order_units * unit_cost",
         "days_of_cover is not distinct from inventory_position * protection_interval_days / nullif(expected_demand, 0)",
         "order_date = day + 1 and receipt_date = order_date + lead_time_days::int",
@@ -151,18 +175,57 @@ def test_a_person_can_recompute_every_row(identity: str) -> None:
     assert violations(many_orders(), identity) == 0
 
 
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "order_units = " + " ".join(f"{'+' if sign > 0 else '-'} {name}" for name, sign in tables.ORDER_LEDGER.items()),
+        "order_units = net_requirement + display_units + moq_units + pack_units + max_stock_units + shelf_life_units"
+        " + delisted_units + blocked_units + supplier_minimum_units + budget_units",
+        "net_requirement = greatest(0, order_up_to_level - inventory_position)",
+        "surplus_units = greatest(0, inventory_position - order_up_to_level)",
+        "order_up_to_level = expected_demand + safety_stock",
+        "expected_demand = expected_demand_until_receipt + expected_demand_after_receipt",
+        "safety_stock = safety_stock_for_demand + safety_stock_for_lead_time",
+        "inventory_position = on_hand + on_order_units",
+        "order_units % pack_size = 0 and (order_units = 0 or order_units >= min_order_quantity)",
+        "order_units = 0 or inventory_position + order_units <= coalesce(max_stock, 1e9)",
+        "order_units = 0 or expected_waste_units is null"
+        " or expected_waste_units <= max_waste_share * (inventory_position + order_units) + 0.001",
+        "blocked_reason is null or order_units = 0",
+    ],
+)
+@pytest.mark.parametrize("rounding", ["up", "nearest", "cost"])
+def test_units_add_up_exactly(identity: str, rounding: PackRounding) -> None:
+    assert violations(in_thousandths(many_orders(rounding=rounding)), identity) == 0
+
+
 @steady
 @given(
     mean=st.floats(0, 5_000),
     service_level=st.floats(0.5, 0.999),
-    on_hand=st.integers(0, 10_000_000).map(lambda n: n / 1000),
-    on_order=st.integers(0, 500).map(float),
+    on_hand=st.none() | thousandths,
+    more=st.fixed_dictionaries(
+        {
+            "on_order_units": thousandths,
+            "lead_time_days": st.integers(0, 40),
+            "pack_size": st.integers(1, 50_000).map(lambda n: n / 1000),
+            "min_order_quantity": thousandths,
+            "display_minimum": st.none() | thousandths,
+            "max_stock": st.none() | thousandths,
+            "shelf_life_days": st.none() | st.floats(0, 30),
+        }
+    ),
+    rounding=st.sampled_from(["up", "nearest", "cost"]),
 )
-def test_the_sums_of_a_row_are_exact(mean: float, service_level: float, on_hand: float, on_order: float) -> None:
-    order = only_order(poisson(mean), Policy(service_level, 1), on_hand=on_hand, on_order_units=on_order)
+def test_the_ledger_of_any_row_is_exact(
+    *, mean: float, service_level: float, on_hand: float | None, more: dict[str, Any], rounding: PackRounding
+) -> None:
+    policy = Policy(service_level, 1, pack_rounding=rounding)
 
-    assert order["expected_demand"] + order["safety_stock"] == order["order_up_to_level"]
-    assert order["order_units"] == order["net_requirement"] + order["moq_units"] + order["pack_units"]
+    order = only_order(poisson(mean), policy, on_hand=on_hand, **more)
+
+    units = {name: Decimal(str(order[name])) for name in tables.ORDER_LEDGER}
+    assert sum(sign * units[name] for name, sign in tables.ORDER_LEDGER.items()) == Decimal(str(order["order_units"]))
 
 
 @steady
@@ -179,18 +242,18 @@ def test_no_row_depends_on_its_batch(cuts: list[int]) -> None:
     rows, means = many_rows(30), np.linspace(0, 60, 30)
     bounds = [0, *sorted(set(cuts)), 30]
 
-    batches = [reorder_recommendations(rows.slice(a, b - a), Poisson(means[a:b]), POLICY) for a, b in pairwise(bounds)]
+    batches = [orders_of(rows.slice(a, b - a), Poisson(means[a:b])) for a, b in pairwise(bounds)]
 
-    assert pa.concat_tables(batches) == reorder_recommendations(rows, Poisson(means), POLICY)
+    assert pa.concat_tables(batches) == orders_of(rows, Poisson(means))
 
 
 def test_no_row_depends_on_the_order_of_rows() -> None:
     rows, demand = many_rows(50), Poisson(np.linspace(0, 60, 50))
     shuffled = np.random.default_rng(0).permutation(50)
 
-    orders = reorder_recommendations(rows, demand, POLICY)
+    orders = orders_of(rows, demand)
 
-    assert reorder_recommendations(rows.take(shuffled), demand.rows(shuffled), POLICY) == orders.take(shuffled)
+    assert orders_of(rows.take(shuffled), demand.rows(shuffled)) == orders.take(shuffled)
 
 
 def test_an_order_of_a_day_is_dated_the_next_and_received_a_lead_time_later() -> None:
@@ -200,12 +263,6 @@ def test_an_order_of_a_day_is_dated_the_next_and_received_a_lead_time_later() ->
     assert order["receipt_date"] == date(2026, 3, 3)
     assert order["next_order_date"] == date(2026, 3, 7)
     assert order["protection_interval_days"] == 10
-
-
-def test_interval_lengths_tell_how_many_days_of_demand_to_sum() -> None:
-    rows = origin_rows({"lead_time_days": 0}, {"lead_time_days": 40})
-
-    assert interval_lengths(rows, Policy(0.95, 7)).tolist() == [7, 47]
 
 
 # probabilities and loss of Poisson demand: Snyder & Shen 2e, section 4.3.4 and (C.41)
@@ -228,6 +285,30 @@ def test_risk_is_what_happens_if_nothing_is_ordered(
     assert order["money_at_risk"] == pytest.approx(4 * shortage, abs=1e-5)
 
 
+def test_no_order_leaves_the_risk_as_it_is() -> None:
+    order = only_order(poisson(18.2), on_hand=25.0)
+
+    assert order["order_units"] == 0
+    for measure in ("stockout_probability", "expected_lost_units"):
+        assert order[f"{measure}_with_order"] == pytest.approx(order[measure], abs=1e-6)
+    assert order["promised_cycle_service"] == pytest.approx(1 - order["stockout_probability"], abs=1e-6)
+
+
+def test_an_order_promises_at_least_the_service_level() -> None:
+    order = only_order(poisson(18.2), pack_size=1.0)
+
+    assert order["promised_cycle_service"] == pytest.approx(stats.poisson.cdf(25, 18.2), abs=1e-6)
+    assert order["promised_cycle_service"] >= POLICY.service_level
+
+
+def test_a_maximum_stock_costs_service_that_the_order_tells() -> None:
+    full, cut = (only_order(poisson(18.2), pack_size=1.0, max_stock=most) for most in (None, 16.0))
+
+    assert cut["promised_cycle_service"] == pytest.approx(stats.poisson.cdf(16, 18.2), abs=1e-6)
+    assert cut["promised_fill_rate"] < full["promised_fill_rate"]
+    assert cut["expected_lost_units_with_order"] > full["expected_lost_units_with_order"]
+
+
 def test_stock_on_order_counts_as_stock() -> None:
     ordered, stocked = (only_order(poisson(18.2), on_hand=3.0 + 9 * k, on_order_units=9.0 * (1 - k)) for k in (0, 1))
 
@@ -235,16 +316,36 @@ def test_stock_on_order_counts_as_stock() -> None:
     assert ordered["inventory_position"] == 12
 
 
-def test_unknown_stock_counts_as_none_and_is_named_as_an_assumption() -> None:
-    order = only_order(poisson(18.2), on_hand=None, inventory_source="unknown")
+def test_unknown_stock_blocks_an_order_and_says_what_it_would_be() -> None:
+    order = only_order(poisson(18.2), on_hand=None, inventory_source="unknown", pack_size=1.0)
 
-    assert order["on_hand"] == 0
+    assert (order["order_units"], order["blocked_units"], order["blocked_reason"]) == (0, -25, "stock_unknown")
+    assert order["assumptions"] == "on_hand"
+    assert order["explanation"].endswith("less 0 on hand and 0 on order = 25; blocked: nobody told the stock.")
+
+
+def test_unknown_stock_blocks_no_line_that_needs_nothing_whatever_the_stock() -> None:
+    assert only_order(poisson(0), on_hand=None)["blocked_reason"] is None
+
+
+def test_a_new_item_of_unknown_stock_is_taken_to_have_none() -> None:
+    order = only_order(poisson(18.2), on_hand=None, is_new_item=True, pack_size=1.0)
+
+    assert (order["order_units"], order["blocked_reason"]) == (25, None)
+    assert order["assumptions"] == "new_item,on_hand"
+
+
+def test_unknown_stock_may_be_set_to_count_as_none_and_is_named_as_an_assumption() -> None:
+    order = only_order(poisson(18.2), Policy(0.95, 1, unknown_stock="zero"), on_hand=None, pack_size=1.0)
+
+    assert (order["on_hand"], order["order_units"], order["blocked_reason"]) == (0, 25, None)
     assert order["assumptions"] == "on_hand"
 
 
-def test_unknown_cost_and_price_leave_money_unknown() -> None:
+def test_unknown_cost_and_price_leave_money_unknown_and_say_so() -> None:
     order = only_order(poisson(18.2), unit_cost=None, unit_price=None)
 
+    assert order["assumptions"] == "unit_cost_unknown"
     assert order["order_value"] is None
     assert order["money_at_risk"] is None
     assert order["order_units"] > 0
@@ -253,7 +354,7 @@ def test_unknown_cost_and_price_leave_money_unknown() -> None:
 def test_safety_stock_for_the_lead_time_is_what_a_certain_one_would_save() -> None:
     # the smallest y with P(demand <= y) >= 0.95: 28 for Poisson(20), 25 for Poisson(18)
     certain, uncertain = poisson(18.0), poisson(20.0)
-    [order] = reorder_recommendations(origin_rows({"lead_time_sd_days": 1.5}), uncertain, POLICY, certain).to_pylist()
+    [order] = orders_of(origin_rows({"lead_time_sd_days": 1.5}), uncertain, POLICY, certain).to_pylist()
 
     assert (order["order_up_to_level"], order["safety_stock"]) == (28, 8)
     assert (order["safety_stock_for_demand"], order["safety_stock_for_lead_time"]) == (5, 3)
@@ -295,6 +396,7 @@ def test_a_price_read_as_single_precision_is_the_money_it_was() -> None:
 def test_nothing_told_names_every_assumption() -> None:
     order = only_order(
         poisson(18.2),
+        supplier_id=None,
         is_default_lead_time=True,
         is_default_pack_size=True,
         is_default_min_order_quantity=True,
@@ -308,6 +410,7 @@ def test_nothing_told_names_every_assumption() -> None:
         "pack_size",
         "min_order_quantity",
         "unit_cost",
+        "supplier",
         "on_hand_estimated",
         "on_hand_simulated",
     ]
@@ -345,6 +448,28 @@ def test_an_extrapolated_interval_is_flagged() -> None:
             "less 3.25 on hand and 2 on order = 19.75, raised to the minimum order of 30, rounded up to packs of 12.",
         ),
         (
+            {"display_minimum": 40.0},
+            "Order 48: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, less 3 on hand and 0 on order = 22"
+            ", raised to the display minimum of 40, rounded up to packs of 12.",
+        ),
+        (
+            {"max_stock": 20.0},
+            "Order 12: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, less 3 on hand and 0 on order = 22"
+            ", rounded up to packs of 12, cut by 12 to the maximum stock of 20.",
+        ),
+        (
+            {"max_stock": 20.0, "pack_size": 24.0},
+            "No order: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, less 3 on hand and 0 on order = 22"
+            ", rounded up to packs of 24, cut by 24 to the maximum stock of 20"
+            "; blocked: the smallest order is more than the maximum stock.",
+        ),
+        (
+            # 9 days of Poisson(2.275) a day: 20.475; of 27 units more than a fifth would be left, of 15 not
+            {"shelf_life_days": 2.0},
+            "Order 12: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, less 3 on hand and 0 on order = 22"
+            ", rounded up to packs of 12, cut by 12 of which too many would expire.",
+        ),
+        (
             {"on_hand": 26.0, "lead_time_days": 0},
             "No order: expected demand 18.2 in 1 day + safety stock 6.8 = level 25, "
             "covered by 26 on hand and 0 on order.",
@@ -362,7 +487,7 @@ def test_nothing_is_ordered_that_could_be_sold_only_once_the_product_is_delisted
     """An order of day 1 with a lead time of 7 days can be sold on day 8."""
     order = only_order(poisson(18.2), delisted_on=DAY + timedelta(days=days_ahead))
     assert order["order_units"] == order_units
-    assert order["order_units"] == order["net_requirement"] + order["moq_units"] + order["pack_units"]
+    assert (order["net_requirement"], order["pack_units"], order["delisted_units"]) == (22, 2, order_units - 24)
     assert order["expected_lost_units"] > 15  # what no order can prevent is a loss all the same
 
 
@@ -382,7 +507,7 @@ def test_the_explanation_says_when_a_delisting_cuts_the_demand_short() -> None:
 
 
 def test_the_explanation_tells_what_an_uncertain_lead_time_adds() -> None:
-    [order] = reorder_recommendations(origin_rows({}), poisson(20.25), POLICY, poisson(18.0)).to_pylist()
+    [order] = orders_of(origin_rows({}), poisson(20.25), POLICY, poisson(18.0)).to_pylist()
 
     assert order["explanation"].startswith(
         "Order 36: expected demand 20.25 in 8 days + safety stock 7.75 (4.75 for demand, 3 for the lead time)"
@@ -423,6 +548,8 @@ def test_the_same_inputs_give_the_same_revision() -> None:
         {"lead_time_sd_days": None},
         {"delisted_on": DAY + timedelta(days=90)},
         {"is_new_item": True},
+        {"supplier_id": "S2"},
+        {"max_stock": 1000.0},
         {"model_version": "m2"},
     ],
 )
@@ -450,14 +577,14 @@ def test_most_urgent_is_most_money_at_risk_then_most_units_where_the_price_is_un
         {"product_id": "dear", "unit_price": 9.0},
         {"product_id": "many", "unit_price": None, "on_hand": 0.0},
     )
-    orders = reorder_recommendations(rows, poisson(18, 18, 18, 18), POLICY)
+    orders = orders_of(rows, poisson(18, 18, 18, 18))
 
     assert most_urgent(orders, 3)["product_id"].to_pylist() == ["dear", "cheap", "many"]
     assert most_urgent(orders, 9)["product_id"].to_pylist() == ["dear", "cheap", "many", "few"]
 
 
 def test_no_origins_give_no_orders() -> None:
-    orders = reorder_recommendations(origin_rows(), Poisson(np.empty(0)), POLICY)
+    orders = orders_of(origin_rows(), Poisson(np.empty(0)))
 
     assert orders.num_rows == 0
     assert orders.schema == tables.REORDER_RECOMMENDATIONS.arrow_schema
@@ -466,4 +593,4 @@ def test_no_origins_give_no_orders() -> None:
 def test_missing_origin_columns_are_named() -> None:
     assert set(ORIGIN_COLUMNS) <= set(ORIGIN_SCHEMA.names)
     with pytest.raises(ValueError, match="unit_price"):
-        reorder_recommendations(origin_rows({}).drop_columns(["unit_price"]), poisson(1.0), POLICY)
+        orders_of(origin_rows({}).drop_columns(["unit_price"]), poisson(1.0))

@@ -1,6 +1,7 @@
 """Orders of one origin: three tables of one day, lined up by product and location."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -199,3 +200,82 @@ def test_a_day_without_products_has_no_orders() -> None:
     orders = orders_of_origin(positions([]), features([]), modelled([]), None, POLICY)
     assert orders.num_rows == 0
     assert orders.schema == tables.REORDER_RECOMMENDATIONS.arrow_schema
+
+
+def supplied(minimum: float | None = None) -> pa.Table:
+    stock = positions(list(DAILY))
+    for name, values in {"supplier_id": ["S1", "S1", "S2"], "min_order_value": [minimum, minimum, None]}.items():
+        index = stock.schema.get_field_index(name)
+        stock = stock.set_column(index, stock.schema.field(name), pa.array(values, stock.schema.field(name).type))
+    return stock
+
+
+def ledgers_add_up(orders: pa.Table) -> bool:
+    rows = orders.select(["order_units", *tables.ORDER_LEDGER]).to_pylist()
+    return all(
+        round(row["order_units"] * 1000) == sum(sign * round(row[n] * 1000) for n, sign in tables.ORDER_LEDGER.items())
+        for row in rows
+    )
+
+
+def test_a_suppliers_smallest_order_is_reached_by_covering_more_days() -> None:
+    known, ahead = features(list(DAILY)), modelled(list(DAILY))
+    alone = orders_of_origin(supplied(), known, ahead, exact(), POLICY)
+    together = orders_of_origin(supplied(140.0), known, ahead, exact(), POLICY)
+
+    # the model expects 4 and 10 units a day: 16 and 40 for four days, 56 in money; ten days are 140
+    assert alone["order_units"].to_pylist() == [16, 40, 88]
+    assert together["order_units"].to_pylist() == [40, 100, 88]
+    assert together["supplier_minimum_units"].to_pylist() == [24, 60, 0]
+    assert ledgers_add_up(together)
+    assert together["explanation"][0].as_py().endswith("raised by 24 for the supplier's smallest order of 140.")
+    assert together.slice(2) == alone.slice(2)
+
+
+def test_a_suppliers_smallest_order_that_is_out_of_reach_blocks_its_lines() -> None:
+    orders = orders_of_origin(supplied(1e6), features(list(DAILY)), modelled(list(DAILY)), exact(), POLICY)
+
+    assert orders["order_units"].to_pylist() == [0, 0, 88]
+    assert orders["blocked_reason"].to_pylist() == ["supplier_minimum", "supplier_minimum", None]
+    assert ledgers_add_up(orders)
+
+
+@pytest.mark.parametrize("lead_time_sds", [[], [None, 2.0, 0.7]], ids=["certain", "uncertain"])
+def test_a_budget_is_kept_and_says_what_it_cut(
+    lead_time_sds: list[float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products = list(DAILY)
+    inputs = (positions(products, lead_time_sds), features(products), modelled(products), at_forecast())
+    budget = 100.0
+
+    orders = orders_of_origin(*inputs, replace(POLICY, daily_budget=budget))
+
+    free = orders_of_origin(*inputs, POLICY)
+    assert sum(free["order_value"].to_pylist()) > budget
+    assert budget - 3 < sum(orders["order_value"].to_pylist()) <= budget
+    assert orders["budget_units"].to_numpy() == pytest.approx(
+        orders["order_units"].to_numpy() - free["order_units"].to_numpy()
+    )
+    assert ledgers_add_up(orders)
+    assert all(value > 0 for value in orders["value_of_last_money"].to_pylist() if value is not None)
+    assert "to the budget" in orders["explanation"][int(np.argmin(orders["budget_units"].to_numpy()))].as_py()
+
+    monkeypatch.setattr(origins, "BATCH_ENTRIES", 1)
+    assert orders_of_origin(*inputs, replace(POLICY, daily_budget=budget)).equals(orders)
+
+
+def test_fresh_goods_are_ordered_for_what_can_be_sold_in_time() -> None:
+    products = list(DAILY)
+    stock = positions(products)
+    index = stock.schema.get_field_index("shelf_life_days")
+    fresh = stock.set_column(index, stock.schema.field(index), pa.array([1.0] * 3))
+    inputs = (features(products), modelled(products), at_forecast())
+
+    keeps = orders_of_origin(stock, *inputs, POLICY)
+    expires = orders_of_origin(fresh, *inputs, replace(POLICY, max_waste_share=0.1))
+
+    assert all(units < 0 for units in expires["shelf_life_units"].to_pylist())
+    for long, short in zip(keeps.to_pylist(), expires.to_pylist(), strict=True):
+        assert 0 < short["order_units"] < long["order_units"]
+        assert short["expected_waste_units"] <= 0.1 * short["order_units"]
+        assert short["promised_cycle_service"] < long["promised_cycle_service"]

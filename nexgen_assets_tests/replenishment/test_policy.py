@@ -1,6 +1,4 @@
-"""The order-up-to policy: textbook levels, the order of the constraints, and what holds for every order."""
-
-import itertools
+"""The order-up-to policy: textbook levels, and what the policy refuses."""
 
 import numpy as np
 import pytest
@@ -12,11 +10,12 @@ from nexgen_assets.replenishment.formulas.rounding import (
     apply_moq,
     cap_at_max_stock,
     net_requirement,
+    round_order,
     round_up_to_pack,
 )
 from nexgen_assets.replenishment.policy import (
     Policy,
-    order_quantities,
+    cost_of_position,
     order_up_to_level,
     protection_interval_days,
 )
@@ -139,13 +138,6 @@ def test_stock_above_the_level_needs_nothing() -> None:
     assert net_requirement(one(26), one(30)).tolist() == [0]
 
 
-def test_noise_of_a_sum_of_stock_figures_does_not_order_a_pack() -> None:
-    position = one(sum([0.1] * 10))
-    assert position[0] < 1
-
-    assert order_quantities(one(1), position, one(1), one(12)).order_units.tolist() == [0]
-
-
 def test_moq_raises_small_orders_and_leaves_none_at_zero() -> None:
     assert apply_moq(np.array([0.0, 5, 20]), np.array([12.0, 12, 12])).tolist() == [0, 12, 20]
 
@@ -157,55 +149,12 @@ def test_orders_are_rounded_up_to_full_packs(ordered: float, pack: float, expect
     assert round_up_to_pack(one(ordered), one(pack))[0] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize(("need", "moq", "pack", "order"), [(13, 0, 6, 18), (13, 24, 6, 24), (7, 10, 4, 12)])
-def test_moq_comes_before_packs(need: float, moq: float, pack: float, order: float) -> None:
-    assert order_quantities(one(need), one(0), one(moq), one(pack)).order_units.tolist() == [order]
-
-
-@steady
-@given(level=units, position=thousandths, moq=units, pack=packs)
-def test_order_is_zero_or_full_packs_of_at_least_the_moq(
-    level: float, position: float, moq: float, pack: float
-) -> None:
-    order = order_quantities(one(level), one(position), one(moq), one(pack)).order_units[0]
-
-    assert order >= 0
-    assert order % pack == 0
-    assert order == 0 or order >= moq
-    assert (order > 0) == (position < level)
-
-
-@steady
-@given(level=units, position=thousandths, moq=units, pack=packs)
-def test_order_is_exactly_the_sum_of_its_parts(level: float, position: float, moq: float, pack: float) -> None:
-    order = order_quantities(one(level), one(position), one(moq), one(pack))
-
-    assert order.net_requirement[0] == max(0.0, level - position)
-    assert order.order_units[0] == order.net_requirement[0] + order.moq_units[0] + order.pack_units[0]
-    assert order.moq_units[0] >= 0
-    assert 0 <= order.pack_units[0] < pack
-
-
-@steady
-@given(level=st.integers(0, 60), position=st.integers(0, 60), moq=st.integers(0, 40), pack=st.integers(1, 13))
-def test_order_is_the_smallest_that_satisfies_every_constraint(level: int, position: int, moq: int, pack: int) -> None:
-    order = order_quantities(one(level), one(position), one(moq), one(pack)).order_units[0]
-
-    smallest = next(n for n in itertools.count(0, pack) if n >= max(level - position, moq))
-    assert order == (smallest if position < level else 0)
-
-
 @steady
 @given(level=units, position=units, received=units)
 def test_a_unit_more_in_stock_is_a_unit_less_needed(level: float, position: float, received: float) -> None:
     before, after = (net_requirement(one(level), one(stock))[0] for stock in (position, position + received))
 
     assert after == max(0.0, before - received) if before else after == 0
-
-
-def test_a_pack_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="pack_size"):
-        order_quantities(one(5), one(0), one(1), one(0))
 
 
 @pytest.mark.parametrize("service_level", [0.0, 1.0, -0.1, float("nan")])
@@ -245,7 +194,7 @@ def test_orders_are_cut_to_the_maximum_stock_in_full_packs(
 def test_an_order_is_never_cut_further_than_the_maximum_stock_asks(
     level: float, position: float, max_stock: float, moq: float, pack: float
 ) -> None:
-    uncut = order_quantities(one(level), one(position), one(moq), one(pack)).order_units[0]
+    uncut = round_order(net_requirement(level, position), min_order_quantity=moq, pack_size=pack).order_units
     order = cap_at_max_stock(one(uncut), one(position), one(max_stock), one(moq), one(pack))[0]
 
     assert order <= uncut
@@ -253,3 +202,19 @@ def test_an_order_is_never_cut_further_than_the_maximum_stock_asks(
     assert order == 0 or moq <= order <= max_stock - position + 0.0005
     one_more = max(order + pack, np.ceil(moq / pack) * pack)
     assert order == uncut or position + one_more > max_stock
+
+
+def test_a_share_of_waste_outside_zero_and_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_waste_share"):
+        Policy(0.95, 1, max_waste_share=1.5)
+
+
+@given(mean=st.floats(0.5, 200), service_level=st.floats(0.05, 0.99))
+def test_the_level_is_the_cheapest_position_for_the_costs_that_the_service_level_implies(
+    mean: float, service_level: float
+) -> None:
+    demand, policy = Poisson(one(mean)), Policy(service_level, 1)
+    level = order_up_to_level(demand, policy)
+
+    cost, below, above = (cost_of_position(demand, level + more, policy)[0] for more in (0, -1, 1))
+    assert cost <= min(below, above) + 1e-9

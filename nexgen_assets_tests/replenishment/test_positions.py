@@ -519,12 +519,15 @@ def panel_uploads(seed: int) -> Uploads:
             supplier_id=["S1", "S2", "S3"],
             lead_time_days=[None, 1.5, 2.0, 6.0],
             lead_time_sd_days=[None, 0.0, 0.8, 2.5],
+            min_order_value=[None, Decimal("250.0000")],
         ),
         lines(
             product_id=products,
             location=["north", "south"],
             lead_time_days=[None, None, 3.5],
             supplier_id=[None, "S2", "S3"],
+            display_minimum=[None, 2.0, 4.5],
+            max_stock=[None, 30.0],
         ),
     )
 
@@ -576,7 +579,10 @@ select day, product_id, location,
     coalesce(cost, unit_price::double * (1 - 0.3)) as unit_cost,
     cost is null as is_default_unit_cost,
     coalesce(product.shelf_life_days, shelf_life_days) as shelf_life_days,
-    supplied_by as supplier_id
+    supplied_by as supplier_id,
+    supplier.min_order_value::double as min_order_value,
+    item.display_minimum as display_minimum,
+    item.max_stock as max_stock
 from facts f order by day, product_id, location
 """
 ORACLE_LATEST = """(select arg_max(t, (t.effective_date, t.arrived_at, t.file_key)) from {table} t

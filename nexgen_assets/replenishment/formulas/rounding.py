@@ -47,11 +47,11 @@ class RoundedOrder:
 class PackChoice:
     """The two multiples of a pack next to a need (units), what each is expected to cost, and the cheaper one."""
 
-    down_units: float
-    down_cost: float
-    up_units: float
-    up_cost: float
-    best_units: float
+    down_units: Floats
+    down_cost: Floats
+    up_units: Floats
+    up_cost: Floats
+    best_units: Floats
 
 
 def net_requirement(order_up_to_level: Number, inventory_position: Number) -> Floats:
@@ -153,12 +153,12 @@ def round_order_to_level(
 
 
 def round_to_pack_by_cost(
-    order_up_to_level: float,
-    inventory_position: float,
+    order_up_to_level: Number,
+    inventory_position: Number,
     *,
-    pack_size: float,
-    cost: Callable[[float], Number],
-    min_order_quantity: float = 0.0,
+    pack_size: Number,
+    cost: Callable[[Floats], Number],
+    min_order_quantity: Number = 0.0,
 ) -> PackChoice:
     """The cheaper of the two possible orders next to the need S - inventory position.
 
@@ -168,12 +168,12 @@ def round_to_pack_by_cost(
     """
     require_positive(pack_size=pack_size)
     require_not_negative(min_order_quantity=min_order_quantity)
-    need = float(net_requirement(order_up_to_level, inventory_position))
-    down = float(round_down_to_pack(need, pack_size))
-    down = down if down >= min_order_quantity else 0.0
-    up = float(round_up_to_pack(apply_moq(need, min_order_quantity), pack_size))
-    down_cost, up_cost = (float(cost(inventory_position + units)) for units in (down, up))
-    return PackChoice(down, down_cost, up, up_cost, up if up_cost < down_cost else down)
+    need = net_requirement(order_up_to_level, inventory_position)
+    full_packs = round_down_to_pack(need, pack_size)
+    down = np.where(full_packs >= min_order_quantity, full_packs, 0.0)
+    up = round_up_to_pack(apply_moq(need, min_order_quantity), pack_size)
+    down_cost, up_cost = (np.asarray(cost(inventory_position + units), np.float64) for units in (down, up))
+    return PackChoice(down, down_cost, up, up_cost, np.where(up_cost < down_cost, up, down)[()])
 
 
 def _packs(units: Number, pack_size: Number) -> Floats:

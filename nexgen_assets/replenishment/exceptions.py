@@ -1,0 +1,229 @@
+"""Exceptions: order rows that somebody should look at, each with a number, its threshold and the money at risk.
+
+What belongs here: the definitions, as conditions on `tables.REORDER_RECOMMENDATIONS`, and their ranking. What does not:
+making orders, and showing exceptions.
+
+A product x location has each exception at most once. What another exception says already is not said again: a line that
+is out of stock is not also about to be, and a blocked order is neither cut nor made of assumptions.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from nexgen_assets.tables import ORDER_EXCEPTIONS
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+EXCESS_COVER_DAYS = 56.0
+ADDED_COVER_DAYS = 28.0
+CUT_SHARE = 0.25
+DATA_ASSUMED = "data_assumed"
+# assumptions that change what is ordered, or what it costs
+GRAVE_ASSUMPTIONS = ("lead_time", "pack_size", "unit_cost", "unit_cost_unknown", "on_hand")
+
+
+class _Found(NamedTuple):
+    """What a definition finds in each row: whether it holds, the number that says so, and the money at risk."""
+
+    holds: Flags
+    number: Floats
+    threshold: Floats | float
+    money: Floats
+
+
+class Definition(NamedTuple):
+    """One kind of exception: the unit of its number, its meaning, what to do, and the rows it holds of."""
+
+    unit: str
+    meaning: str
+    action: str
+    find: "Callable[[_Orders], _Found]"
+
+
+class _Orders:
+    """The columns of order rows as arrays."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._rows = rows
+        self.rows = rows.num_rows
+
+    def __getattr__(self, name: str) -> Floats:
+        return np.array(self._rows[name].cast(pa.float64()).to_numpy(), np.float64)
+
+    @property
+    def is_blocked(self) -> Flags:
+        return np.asarray(self._rows["blocked_reason"].is_valid().to_numpy(), np.bool_)
+
+    @property
+    def is_stock_known(self) -> Flags:
+        return ~self.assumes("on_hand")
+
+    @property
+    def is_out_of_stock(self) -> Flags:
+        return self.is_stock_known & (self.on_hand <= 0) & (self.expected_demand > 0)
+
+    @property
+    def daily_demand(self) -> Floats:
+        return self.expected_demand / self.protection_interval_days
+
+    @property
+    def wanted_units(self) -> Floats:
+        return self.net_requirement + self.display_units
+
+    def assumes(self, name: str) -> Flags:
+        parts = [pa.scalar(""), self._rows["assumptions"], pa.scalar(""), pa.scalar(",")]
+        listed = pc.call_function("binary_join_element_wise", parts)
+        found = pc.call_function("match_substring", [listed], pc.MatchSubstringOptions(f",{name},"))
+        return np.asarray(found.to_numpy(), np.bool_)
+
+
+def _stocked_out(of: _Orders) -> _Found:
+    return _Found(of.is_out_of_stock, of.on_hand, 0.0, of.expected_lost_units_until_receipt * of.unit_price)
+
+
+def _potential_stockout(of: _Orders) -> _Found:
+    allowed = 1 - of.service_level
+    number = of.stockout_probability_until_receipt
+    holds = of.is_stock_known & ~of.is_out_of_stock & (number > allowed)
+    return _Found(holds, number, allowed, of.expected_lost_units_until_receipt * of.unit_price)
+
+
+def _order_blocked(of: _Orders) -> _Found:
+    return _Found(of.is_blocked, of.wanted_units, 0.0, of.money_at_risk)
+
+
+def _surplus_on_order(of: _Orders) -> _Found:
+    number = np.minimum(of.surplus_units, of.on_order_units)
+    return _Found(number >= of.pack_size, number, of.pack_size, number * of.unit_cost)
+
+
+def _excess_stock(of: _Orders) -> _Found:
+    number = _ratio(of.on_hand, of.daily_demand, of.on_hand > 0)
+    surplus = np.maximum(of.on_hand - of.order_up_to_level, 0.0)
+    holds = (number > EXCESS_COVER_DAYS) & (surplus > 0)
+    return _Found(holds, number, EXCESS_COVER_DAYS, surplus * of.unit_cost)
+
+
+def _expiry_risk(of: _Orders) -> _Found:
+    number = _ratio(of.expected_waste_units, of.inventory_position + of.order_units, of.expected_waste_units > 0)
+    return _Found(number > of.max_waste_share, number, of.max_waste_share, of.expected_waste_units * of.unit_cost)
+
+
+def _order_cut(of: _Orders) -> _Found:
+    is_cut = (of.max_stock_units < 0) | (of.shelf_life_units < 0) | (of.budget_units < 0)
+    cut = np.where(is_cut, np.maximum(of.wanted_units - of.order_units, 0.0), 0.0)
+    number = _ratio(cut, of.wanted_units, cut > 0)
+    lost = of.expected_lost_units_with_order - of.expected_lost_units_until_receipt
+    return _Found((number > CUT_SHARE) & ~of.is_blocked, number, CUT_SHARE, lost * of.unit_price)
+
+
+def _order_raised(of: _Orders) -> _Found:
+    added = np.maximum(of.order_units - of.wanted_units, 0.0)
+    number = _ratio(added, of.daily_demand, added > 0)
+    return _Found(number > ADDED_COVER_DAYS, number, ADDED_COVER_DAYS, added * of.unit_cost)
+
+
+def _data_assumed(of: _Orders) -> _Found:
+    number = np.sum([of.assumes(name) for name in GRAVE_ASSUMPTIONS], axis=0).astype(np.float64)
+    return _Found((number > 0) & (of.order_units > 0) & ~of.is_blocked, number, 0.0, of.order_value)
+
+
+def _ratio(part: Floats, whole: Floats, where: Flags) -> Floats:
+    """Part of the whole; infinite of nothing, 0 elsewhere."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(where, part / whole, 0.0)
+
+
+DEFINITIONS: dict[str, Definition] = {
+    "stocked_out": Definition(
+        "units",
+        "nothing is on hand, and demand is expected; at risk is what is lost before an order can be sold",
+        "expedite what is on order, or order elsewhere",
+        _stocked_out,
+    ),
+    "potential_stockout": Definition(
+        "probability",
+        "the stock may run out before an order placed now can be sold, likelier than the service level allows",
+        "expedite what is on order, or order elsewhere",
+        _potential_stockout,
+    ),
+    "order_blocked": Definition(
+        "units",
+        "units are needed and not ordered: data is missing, or no order fits; `blocked_reason` says which",
+        "tell the data or change the limit",
+        _order_blocked,
+    ),
+    "surplus_on_order": Definition(
+        "units",
+        "units on order, a pack or more, are above the order-up-to level",
+        "cancel them or put them off",
+        _surplus_on_order,
+    ),
+    "excess_stock": Definition(
+        "days",
+        "what is on hand lasts longer than the threshold, and is above the order-up-to level",
+        "move it to another location or mark it down",
+        _excess_stock,
+    ),
+    "expiry_risk": Definition(
+        "share",
+        "of the stock with this order more is expected to expire than may",
+        "mark it down, move it, or order less",
+        _expiry_risk,
+    ),
+    "order_cut": Definition(
+        "share",
+        "maximum stock, shelf life or budget took away more of what is needed than the threshold",
+        "change the limit if the loss is more than it is worth",
+        _order_cut,
+    ),
+    "order_raised": Definition(
+        "days",
+        "MOQ, packs or the supplier's minimum added units for more days of demand than the threshold",
+        "agree on smaller packs or minimums, or order less often",
+        _order_raised,
+    ),
+    DATA_ASSUMED: Definition(
+        "terms",
+        "so many of lead time, pack size, unit cost and stock are assumed in an order; at risk is its value",
+        "tell them: `assumptions` says which",
+        _data_assumed,
+    ),
+}
+
+
+def order_exceptions(orders: pa.Table) -> pa.Table:
+    """Rows of `tables.ORDER_EXCEPTIONS` of the orders of one day, most money at risk first.
+
+    Exceptions whose money is not known follow, then DATA_ASSUMED, whose money is spent rather than lost; equal ones
+    come in the order of the definitions, then of the rows.
+    """
+    columns = _Orders(orders)
+    found = [_rows(orders, name, definition, definition.find(columns)) for name, definition in DEFINITIONS.items()]
+    together = pa.concat_tables(found)
+    money = np.nan_to_num(together["money_at_risk"].cast(pa.float64()).to_numpy(), nan=-1.0)
+    is_assumed = pc.call_function("equal", [together["exception"], pa.scalar(DATA_ASSUMED)]).to_numpy()
+    ranked = together.take(np.lexsort((-money, is_assumed)))
+    ranked = ranked.append_column("exception_rank", pa.array(np.arange(1, ranked.num_rows + 1)))
+    return ranked.select(ORDER_EXCEPTIONS.names).cast(ORDER_EXCEPTIONS.arrow_schema)
+
+
+def _rows(orders: pa.Table, name: str, definition: Definition, found: _Found) -> pa.Table:
+    which = np.flatnonzero(found.holds)
+    number, threshold = found.number[which], np.broadcast_to(found.threshold, found.number.shape)[which]
+    told: dict[str, Any] = {
+        "exception": pa.array([name] * len(which), pa.string()),
+        "number": pa.array(np.where(np.isfinite(number), number, np.nan), from_pandas=True),
+        "threshold": pa.array(threshold, pa.float64()),
+        "number_unit": pa.array([definition.unit] * len(which), pa.string()),
+        "money_at_risk": pa.array(np.maximum(found.money[which], 0.0), from_pandas=True),
+        "action": pa.array([definition.action] * len(which), pa.string()),
+    }
+    copied = ("day", "product_id", "location", "product_name", "category", "supplier_id", "blocked_reason", "revision")
+    return pa.table({column: orders[column].take(pa.array(which)) for column in copied} | told)
