@@ -23,8 +23,6 @@ from nexgen_assets.settings import Settings
 from nexgen_assets.tables import CALENDAR, DAILY_DEMAND, INVENTORY_POSITIONS, POLICY_SIMULATION
 from nexgen_assets_tests.shops import FIRST, LAST, open_shop
 
-pytestmark = pytest.mark.slow  # whole runs of the graph, minutes of them
-
 DAYS, WARM_UP = 28, 14
 SERIES, UNKNOWN = 24, "023"
 RULES = {"forecast", "days_of_supply", "moving_average", "weekday_profile", "perfect_foresight"}

@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import psycopg
@@ -27,16 +28,21 @@ def postgres_programs() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+def postgres() -> Iterator[sa.URL]:
     """A PostgreSQL server on a free port of loopback."""
     programs = postgres_programs()
     if programs is None:
         if os.environ.get("CI"):
             pytest.fail("PostgreSQL is missing")
         pytest.skip("PostgreSQL is not installed")
-    folder = tmp_path_factory.mktemp("postgres")
-    user = run_as(folder)
-    data = folder / "data"
+    # not below pytest's own folders: only their owner may enter them
+    with TemporaryDirectory(prefix="nexgen-postgres-") as folder:
+        yield from served(programs, Path(folder))
+
+
+def served(programs: Path, folder: Path) -> Iterator[sa.URL]:
+    """The address of a server whose data is below `folder`, until it is no longer asked for."""
+    user, data = run_as(folder), folder / "data"
     subprocess.run(
         [programs / "initdb", "-D", data, "-U", "nexgen", "--auth=trust", "--no-sync"],
         check=True,
@@ -58,8 +64,6 @@ def run_as(folder: Path) -> dict[str, str]:
     if os.geteuid():
         return {}
     owner = pwd.getpwnam("postgres")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
     os.chown(folder, owner.pw_uid, owner.pw_gid)
     return {"user": "postgres", "cwd": str(folder)}
 
