@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nexgen_assets.tables import HORIZON_DAYS
+from nexgen_assets.tables import HORIZON_DAYS, OrderPolicyKind
 
 
 class SettingsError(ValueError):
@@ -68,7 +68,18 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     service_level: Annotated[float, Field(gt=0.5, lt=0.9991)] = Field(
         0.95, description="Target probability of no stockout in the protection interval"
     )
-    review_period_days: Annotated[int, Field(ge=1, le=28)] = Field(1, description="Days between two reviews (days)")
+    order_policy: OrderPolicyKind = Field(
+        "order_up_to", description="How orders are placed, where no order policy was uploaded"
+    )
+    review_period_days: Annotated[int, Field(ge=1, le=28)] = Field(
+        1, description="Days between two reviews, counted from a Monday, where the supplier has no order days (days)"
+    )
+    order_line_cost: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Cost of placing and receiving an order line (money): makes the lots of min_max"
+    )
+    holding_rate: Annotated[float, Field(gt=0, le=10)] = Field(
+        0.25, description="Cost of holding stock for a year, as a share of what it cost"
+    )
     pack_rounding: Literal["up", "nearest", "cost"] = Field(
         "up", description="How needs become full packs; cost: up or down, whichever the service level makes cheaper"
     )

@@ -9,6 +9,7 @@ Every daily table is partitioned by `day`: the day whose close the row knows. Fo
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import pyarrow as pa
 
@@ -641,6 +642,50 @@ ITEM_LOCATIONS = Table(
     is_daily=False,
 )
 
+ABC_CLASSES, XYZ_CLASSES = ("A", "B", "C"), ("X", "Y", "Z")
+DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "dormant")
+OrderPolicyKind = Literal["order_up_to", "min_max", "reorder_quantity", "newsvendor"]
+ORDER_POLICY_KINDS: tuple[OrderPolicyKind, ...] = get_args(OrderPolicyKind)
+ORDER_POLICIES = Table(
+    "order_policies",
+    "One row per line of the order policy uploads: by what some products are ordered from a day on.",
+    (
+        *("product_id", "location", "supplier_id", "category", "demand_class", "xyz_class", "abc_class"),
+        *("effective_date", "file_key"),
+    ),
+    (
+        Column("product_id", TEXT, "Product; empty for every product", nullable=False),
+        Column("location", TEXT, "Location; empty for every location", nullable=False),
+        Column("supplier_id", TEXT, "Supplier; empty for every supplier", nullable=False),
+        Column("category", TEXT, "Category; empty for every category", nullable=False),
+        Column(
+            "demand_class",
+            TEXT,
+            "`smooth`, `erratic`, `intermittent`, `lumpy` or `dormant`; empty for every class",
+            nullable=False,
+        ),
+        Column("xyz_class", TEXT, "`X` (steady), `Y` or `Z`; empty for every class", nullable=False),
+        Column("abc_class", TEXT, "`A` (most money), `B` or `C`; empty for every class", nullable=False),
+        Column(
+            "policy",
+            TEXT,
+            "`order_up_to`, `min_max`, `reorder_quantity` or `newsvendor`; empty for that of the deployment",
+        ),
+        Column("service_level", REAL, "Target probability of no stockout; empty if not told", minimum=0),
+        Column("fill_rate", REAL, "Target share of demand served from stock; empty if not told", minimum=0),
+        Column("review_period_days", WHOLE, "Days between two reviews; empty if not told", "days", minimum=1),
+        Column("lot_days", REAL, "Days of demand in a lot; empty for the economic order quantity", "days", minimum=0),
+        Column(
+            "salvage_share",
+            REAL,
+            "Share of the cost that a unit left over by the newsvendor still brings; empty for 0",
+            minimum=0,
+        ),
+        *_TERMS_LINE,
+    ),
+    is_daily=False,
+)
+
 INVENTORY_COUNTS = Table(
     "inventory_counts",
     "One row per product x location x counted day, from the inventory uploads.",
@@ -789,6 +834,7 @@ INVENTORY_POSITIONS = Table(
         Column("is_default_unit_cost", FLAG, "True if the cost is assumed", nullable=False),
         Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
         Column("supplier_id", TEXT, "Supplier: the item location's, else the product's; empty if not told"),
+        Column("order_days", TEXT, "Weekdays on which that supplier takes orders; empty if not told"),
         Column("min_order_value", REAL, "Smallest order that supplier takes; empty if not told", "money", minimum=0),
         Column("display_minimum", REAL, "Units that must always be on show; empty if not told", "units", minimum=0),
         Column("max_stock", REAL, "Most units the location has room for; empty if not told", "units", minimum=0),
@@ -821,7 +867,7 @@ INVENTORY_POSITIONS = Table(
         "is_default_unit_cost": ("inventory_counts.unit_cost", "products.unit_cost"),
         "shelf_life_days": ("products.shelf_life_days", "daily_demand.shelf_life_days"),
         "supplier_id": ("item_locations.supplier_id", "products.supplier_id"),
-        "min_order_value": ("suppliers.min_order_value",),
+        **{name: (f"suppliers.{name}",) for name in ("order_days", "min_order_value")},
         **{name: (f"item_locations.{name}",) for name in ("display_minimum", "max_stock")},
     },
 )
@@ -966,9 +1012,20 @@ FORECAST_ACCURACY = Table(
 
 _LEAD_TIME_OF_ORDERS = ("inventory_positions.lead_time_days", "inventory_positions.lead_time_sd_days")
 _DEMAND_OF_ORDERS = ("forecasts.mean", "cleaned_features.delisted_on", *_LEAD_TIME_OF_ORDERS)
+_SEGMENTS_OF_ORDERS = (
+    *(f"cleaned_features.{name}" for name in ("demand_mean_91", "demand_sd_91", "zero_share_91", "unit_price")),
+    "inventory_positions.unit_cost",
+)
+_REVIEWS_OF_ORDERS = ("inventory_positions.order_days", "order_policies.review_period_days")
+_LEVEL_OF_ORDERS = (
+    *_DEMAND_OF_ORDERS,
+    *_REVIEWS_OF_ORDERS,
+    *(f"order_policies.{name}" for name in ("policy", "service_level", "fill_rate", "salvage_share")),
+)
 _POSITION_OF_ORDERS = ("inventory_positions.on_hand", "inventory_positions.on_order_units")
 _UNITS_OF_ORDERS = (
-    *_DEMAND_OF_ORDERS,
+    *_LEVEL_OF_ORDERS,
+    "order_policies.lot_days",
     *_POSITION_OF_ORDERS,
     "inventory_positions.min_order_quantity",
     "inventory_positions.pack_size",
@@ -987,11 +1044,13 @@ ORDER_LEDGER = {
     "on_order_units": -1,
     "surplus_units": 1,
     "display_units": 1,
+    "lot_units": 1,
     "moq_units": 1,
     "pack_units": 1,
     "max_stock_units": 1,
     "shelf_life_units": 1,
     "delisted_units": 1,
+    "review_units": 1,
     "blocked_units": 1,
     "supplier_minimum_units": 1,
     "budget_units": 1,
@@ -1007,11 +1066,46 @@ REORDER_RECOMMENDATIONS = Table(
         Column("product_name", TEXT, "Product's name"),
         Column("category", TEXT, "Product's category"),
         Column(
+            "abc_class",
+            TEXT,
+            "A: of those that made 80 % of the money in 91 days; B: of the next 15 %; C: the rest",
+            nullable=False,
+        ),
+        Column(
+            "xyz_class", TEXT, "Weeks vary by half their mean at most: X; by their mean: Y; more: Z", nullable=False
+        ),
+        Column(
+            "demand_class",
+            TEXT,
+            "`smooth`, `erratic`, `intermittent`, `lumpy`; `dormant` without demand in 91 days",
+            nullable=False,
+        ),
+        Column(
             "delisted_on",
             DATE,
             "Day from which the location no longer sells the product; empty if none is known",
         ),
         Column("supplier_id", TEXT, "Supplier the order goes to; empty if not told"),
+        Column("order_days", TEXT, "Weekdays on which that supplier takes orders; empty if not told"),
+        Column("is_review", FLAG, "True if orders are placed on the order date", nullable=False),
+        Column(
+            "policy",
+            TEXT,
+            "What an order raises the position to: `order_up_to` and `newsvendor` the level, `min_max` a lot above it, "
+            "`reorder_quantity` whole lots until it is reached",
+            nullable=False,
+        ),
+        Column(
+            "policy_source",
+            TEXT,
+            "File and line of the upload that decides on policy and target; empty if the deployment does",
+        ),
+        Column(
+            "target_fill_rate",
+            REAL,
+            "Target share of demand served from stock; empty where the service level is the target",
+            minimum=0,
+        ),
         Column("order_date", DATE, "Day the order is placed: the day after the origin", nullable=False),
         Column("receipt_date", DATE, "Day the order is sellable, at opening", nullable=False),
         Column("order_units", REAL, "Units to order", "units", nullable=False, minimum=0),
@@ -1044,7 +1138,8 @@ REORDER_RECOMMENDATIONS = Table(
         Column(
             "order_up_to_level",
             REAL,
-            "Demand over the protection interval that is not exceeded with the service level's probability",
+            "Demand over the protection interval that is not exceeded with the service level's probability, or what "
+            "reaches the target fill rate: below it an order is placed",
             "units",
             nullable=False,
             minimum=0,
@@ -1052,12 +1147,19 @@ REORDER_RECOMMENDATIONS = Table(
         Column(
             "protection_interval_days",
             WHOLE,
-            "Review period + mean lead time: the days the order must cover",
+            "Days to the next review + mean lead time: the days the order must cover",
             "days",
             nullable=False,
             minimum=1,
         ),
-        Column("review_period_days", WHOLE, "Days to the next review", "days", nullable=False, minimum=1),
+        Column(
+            "review_period_days",
+            WHOLE,
+            "Days from the order date to the next review",
+            "days",
+            nullable=False,
+            minimum=1,
+        ),
         Column(
             "lead_time_days", WHOLE, "Days from order to receipt, delay included", "days", nullable=False, minimum=0
         ),
@@ -1071,7 +1173,8 @@ REORDER_RECOMMENDATIONS = Table(
         Column(
             "service_level",
             REAL,
-            "Target probability of no stockout in the interval (cycle service level)",
+            "Probability of no stockout in the interval that the level stands for (cycle service level): the target, "
+            "the critical ratio, or what the target fill rate comes to",
             nullable=False,
             minimum=0,
         ),
@@ -1110,6 +1213,7 @@ REORDER_RECOMMENDATIONS = Table(
             nullable=False,
             minimum=0,
         ),
+        Column("lot_units", REAL, "Units added because orders are placed in lots", "units", nullable=False, minimum=0),
         Column("min_order_quantity", REAL, "Smallest order the supplier takes", "units", nullable=False, minimum=0),
         Column("moq_units", REAL, "Units added by the MOQ", "units", nullable=False, minimum=0),
         Column("pack_size", REAL, "Units per pack", "units", nullable=False, minimum=0),
@@ -1136,6 +1240,13 @@ REORDER_RECOMMENDATIONS = Table(
             "delisted_units",
             REAL,
             "Minus the units that are not ordered because the product is delisted by the receipt date",
+            "units",
+            nullable=False,
+        ),
+        Column(
+            "review_units",
+            REAL,
+            "Minus the units that are not ordered because the order date is no review",
             "units",
             nullable=False,
         ),
@@ -1283,26 +1394,34 @@ REORDER_RECOMMENDATIONS = Table(
     made_from=("inventory_positions", "cleaned_features", "forecasts"),
     lineage={
         "order_date": ("inventory_positions.day",),
-        "next_order_date": ("inventory_positions.day",),
-        **dict.fromkeys(("receipt_date", "protection_interval_days"), ("inventory_positions.lead_time_days",)),
+        **dict.fromkeys(("next_order_date", "is_review"), ("inventory_positions.day", *_REVIEWS_OF_ORDERS)),
+        **dict.fromkeys(("abc_class", "xyz_class", "demand_class"), _SEGMENTS_OF_ORDERS),
+        "policy_source": ("order_policies.file_key", *_SEGMENTS_OF_ORDERS),
+        "target_fill_rate": ("order_policies.fill_rate",),
+        "receipt_date": ("inventory_positions.lead_time_days",),
+        "protection_interval_days": ("inventory_positions.lead_time_days", *_REVIEWS_OF_ORDERS),
         "is_beyond_horizon": _LEAD_TIME_OF_ORDERS,
         **dict.fromkeys(
             (
                 "expected_demand",
                 "expected_demand_until_receipt",
                 "expected_demand_after_receipt",
+            ),
+            (*_DEMAND_OF_ORDERS, *_REVIEWS_OF_ORDERS),
+        ),
+        **dict.fromkeys(
+            (
                 "order_up_to_level",
+                "service_level",
                 "safety_stock",
                 "safety_stock_for_demand",
                 "safety_stock_for_lead_time",
             ),
-            _DEMAND_OF_ORDERS,
+            _LEVEL_OF_ORDERS,
         ),
         "inventory_position": _POSITION_OF_ORDERS,
         **dict.fromkeys(
             (
-                "surplus_units",
-                "net_requirement",
                 "stockout_probability",
                 "stockout_probability_until_receipt",
                 "expected_lost_units",
@@ -1311,14 +1430,17 @@ REORDER_RECOMMENDATIONS = Table(
             ),
             (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS),
         ),
+        **dict.fromkeys(("surplus_units", "net_requirement"), (*_LEVEL_OF_ORDERS, *_POSITION_OF_ORDERS)),
         **dict.fromkeys(
             (
                 "display_units",
+                "lot_units",
                 "moq_units",
                 "pack_units",
                 "max_stock_units",
                 "shelf_life_units",
                 "delisted_units",
+                "review_units",
                 "blocked_units",
                 "supplier_minimum_units",
                 "budget_units",
@@ -1613,6 +1735,7 @@ TABLES: dict[str, Table] = {
         PRODUCTS,
         SUPPLIERS,
         ITEM_LOCATIONS,
+        ORDER_POLICIES,
         OPEN_ORDERS,
         INVENTORY_POSITIONS,
         BACKTEST,

@@ -56,7 +56,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
 
     @table_asset(
         ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
-        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="5"),
+        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="6"),
     )
     def inventory_positions(  # noqa: PLR0917  # an input each
         context: dg.AssetExecutionContext,
@@ -90,16 +90,21 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         )
 
     @table_asset(
-        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="4"),
+        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="5"),
     )
     def reorder_recommendations(
-        inventory_positions: TableReader, cleaned_features: TableReader, forecasts: TableReader, lake: LakeResource
+        inventory_positions: TableReader,
+        cleaned_features: TableReader,
+        forecasts: TableReader,
+        order_policies: pa.Table,
+        lake: LakeResource,
     ) -> pa.RecordBatchReader:
         """One row per product x location to decide on, with every number its order quantity comes from.
 
-        An order-up-to policy: demand over review period + lead time, as uncertain as both are, at the service level,
-        less what is on hand and on order, within the constraints of supplier and location, each with its effect in
-        units. A row without need, or blocked, has `order_units` 0.
+        Demand until the order of the next review can be sold, as uncertain as that and the lead time are, at the target
+        of the line's policy, less what is on hand and on order, in lots if the policy has any, within the constraints
+        of supplier and location, each with its effect in units. A row without need, without a review or blocked has
+        `order_units` 0.
         """
         from nexgen_assets.replenishment.origins import FORECAST_COLUMNS, orders_of_origin
         from nexgen_assets.replenishment.policy import Policy
@@ -113,6 +118,9 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
             unknown_stock=settings.unknown_stock,
             daily_budget=settings.daily_budget,
             default_margin=settings.default_margin,
+            kind=settings.order_policy,
+            order_line_cost=settings.order_line_cost,
+            holding_rate=settings.holding_rate,
         )
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -120,7 +128,12 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
                 ahead = forecasts.day(day, FORECAST_COLUMNS)
                 calibration = champions.calibration_of(ahead["model_version"].unique().to_pylist())
                 yield from orders_of_origin(
-                    inventory_positions.day(day), cleaned_features.day(day), ahead, calibration, policy
+                    inventory_positions.day(day),
+                    cleaned_features.day(day),
+                    ahead,
+                    calibration,
+                    policy,
+                    order_policies,
                 ).to_batches()
 
         return pa.RecordBatchReader.from_batches(REORDER_RECOMMENDATIONS.arrow_schema, batches())

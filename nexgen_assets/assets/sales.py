@@ -66,7 +66,9 @@ def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
         return lines
 
-    versioned = [upload_asset(kind) for kind in ("calendar", "products", "suppliers", "item_locations")]
+    versioned = [
+        upload_asset(kind) for kind in ("calendar", "products", "suppliers", "item_locations", "order_policies")
+    ]
     return [landing_files, inventory_counts, *versioned]
 
 

@@ -1,9 +1,9 @@
-"""From a level to an order: one constraint after another, each with what it adds or takes away.
+"""From a level to an order: one step after another, each with what it adds or takes away.
 
 What belongs here: the fixed order of the constraints of a single line, and the sum that they make. What does not: the
 rules of rounding (`formulas/rounding.py`), where limits come from, and what several lines share (`shared_limits.py`).
 
-The order of the constraints: level, display minimum, MOQ, packs, maximum stock, shelf life. Supplier minimum and budget
+The order of the steps: level, display minimum, lot, MOQ, packs, maximum stock, shelf life. Supplier minimum and budget
 follow, over all lines of a day.
 """
 
@@ -42,6 +42,21 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Lots:
+    """Units that an order is placed in, [rows], 0 for no lots: one lot above the level, or whole lots up to it."""
+
+    units: Floats
+    is_multiple: NDArray[np.bool_]
+
+    def raised(self, need: Floats) -> Floats:
+        """What a need (thousandths) becomes; no need stays none."""
+        lot = in_parts(self.units)
+        whole_lots = np.ceil(need / np.maximum(lot, 1.0)) * lot
+        wanted = np.where(self.is_multiple, whole_lots, need + lot)
+        return np.where((need > 0) & (lot > 0), wanted, need)
+
+
+@dataclass(frozen=True)
 class OrderSteps:
     """How each order came about, in units, [rows]: `order_units` is the sum of all others.
 
@@ -51,6 +66,7 @@ class OrderSteps:
 
     net_requirement: Floats
     display_units: Floats
+    lot_units: Floats
     moq_units: Floats
     pack_units: Floats
     max_stock_units: Floats
@@ -75,30 +91,34 @@ def order_steps(
     inventory_position: Floats,
     limits: Limits,
     *,
+    lots: Lots | None = None,
     rounding: PackRounding = "up",
     cost: Rule | None = None,
     sellable: Rule | None = None,
 ) -> OrderSteps:
-    """Bring the inventory position up to the level, within the limits. No need means no order.
+    """Bring the inventory position up to the level, in lots if there are any, within the limits.
 
-    All in units, [rows]. `cost` tells the expected cost (money) of an inventory position, by which packs are rounded
-    where `rounding` is "cost". `sellable` tells of a wanted inventory position how much can be sold before it expires:
-    infinite where all of it; None if nothing expires. Raises ValueError for a pack that is nothing in thousandths, and
-    for a rounding by cost without a cost.
+    No need means no order. All in units, [rows]. `cost` tells the expected cost (money) of an inventory position, by
+    which packs are rounded where `rounding` is "cost". `sellable` tells of a wanted inventory position how much can be
+    sold before it expires: infinite where all of it; None if nothing expires. Raises ValueError for a pack that is
+    nothing in thousandths, and for a rounding by cost without a cost.
     """
     level, position = in_parts(order_up_to_level), in_parts(inventory_position)
     display, moq, pack, room = (in_parts(limit) for limit in _each(limits))
     target = np.maximum(level, display)
     need = net_requirement(level, position)
     shown = net_requirement(target, position)
-    raised = apply_moq(shown, moq)
-    packed = _packed(target, position, moq, pack, display, rounding, cost)
+    in_lots = shown if lots is None else lots.raised(shown)
+    raised = apply_moq(in_lots, moq)
+    packed = _packed(
+        np.where(in_lots > shown, position + in_lots, target), position, moq, pack, display, rounding, cost
+    )
     stored = cap_at_max_stock(packed, position, room, moq, pack)
     life = np.full_like(position, np.inf)
     if sellable is not None:
         life = in_parts(sellable(in_units(np.where(stored > 0, position + stored, 0.0))))
     sold = cap_at_max_stock(stored, position, life, moq, pack)
-    steps = np.diff(np.stack([need, shown, raised, packed, stored, sold]), axis=0, prepend=0.0)
+    steps = np.diff(np.stack([need, shown, in_lots, raised, packed, stored, sold]), axis=0, prepend=0.0)
     smallest = round_up_to_pack(np.maximum(moq, pack), pack)
     return OrderSteps(
         *(in_units(step) for step in steps),

@@ -78,6 +78,7 @@ class _Shown(NamedTuple):
     net_requirement: Any
     display_units: Any
     display_minimum: Any
+    lot_units: Any
     moq_units: Any
     min_order_quantity: Any
     pack_units: Any
@@ -89,6 +90,8 @@ class _Shown(NamedTuple):
     min_order_value: Any
     budget_units: Any
     blocked_reason: Any
+    is_review: Any
+    next_order_date: Any
     delisted_on: Any
     receipt_date: Any
     arrives_delisted: Any
@@ -103,7 +106,7 @@ def explanations(columns: Mapping[str, Any], arrives_delisted: NDArray[np.bool_]
     mean = np.round(columns["expected_demand"], SHOWN_DECIMALS)
     safety = np.round(columns["order_up_to_level"] - mean, SHOWN_DECIMALS) + 0.0
     made = {"expected_demand": mean, "safety_stock": safety, "arrives_delisted": arrives_delisted}
-    made |= {name: columns[name].cast(pa.string()) for name in ("delisted_on", "receipt_date")}
+    made |= {name: columns[name].cast(pa.string()) for name in ("delisted_on", "receipt_date", "next_order_date")}
     shown = _Shown(**{name: made.get(name, columns.get(name)) for name in _Shown._fields})
     return [_sentence(_Shown(*row)) for row in zip(*(_values(column) for column in shown), strict=True)]
 
@@ -129,8 +132,14 @@ def _sentence(row: _Shown) -> str:
     if row.net_requirement == row.display_units == row.order_units == 0:
         return f"{verdict}: {target}, covered by {stock}."
     steps = "".join(f", {step}" for step in _steps(row))
-    blocked = f"; blocked: {BLOCKED[row.blocked_reason]}" if row.blocked_reason else ""
-    return f"{verdict}: {target}, less {stock} = {row.net_requirement:.10g}{steps}{blocked}."
+    return f"{verdict}: {target}, less {stock} = {row.net_requirement:.10g}{steps}{_why_not(row)}."
+
+
+def _why_not(row: _Shown) -> str:
+    """Why what is needed is not ordered."""
+    if not row.is_review:
+        return f"; not ordered: orders are placed next on {row.next_order_date}"
+    return f"; blocked: {BLOCKED[row.blocked_reason]}" if row.blocked_reason else ""
 
 
 def _steps(row: _Shown) -> list[str]:
@@ -139,6 +148,7 @@ def _steps(row: _Shown) -> list[str]:
     raised = "raised" if row.supplier_minimum_units > 0 else "cut"
     steps = {
         f"raised to the display minimum of {_number(row.display_minimum)}": row.display_units,
+        f"raised by {_number(row.lot_units)} for a full lot": row.lot_units,
         f"raised to the minimum order of {_number(row.min_order_quantity)}": row.moq_units,
         f"rounded {rounded} to packs of {_number(row.pack_size)}": row.pack_units,
         f"cut by {_number(-row.max_stock_units)} to the maximum stock of {_number(row.max_stock)}": row.max_stock_units,

@@ -40,6 +40,13 @@ class LeadTimes:
         """The first entry of each row [rows]."""
         return np.flatnonzero(np.diff(self.row, prepend=-1))
 
+    def take(self, which: NDArray[np.integer[Any]]) -> "LeadTimes":
+        """The lead times of the rows `which`, in their order."""
+        counts = np.diff(self.first, append=len(self.row))[which]
+        row = np.repeat(np.arange(len(which)), counts)
+        entry = self.first[which][row] + np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return LeadTimes(row, self.days[entry], self.probability[entry])
+
     def expectation(self, values: Reals | Whole) -> Floats:
         """Mean over each row's lead time of `values` [entries]."""
         return np.add.reduceat(self.probability * values, self.first) if len(self.row) else np.empty(0)

@@ -47,14 +47,16 @@ class MixedDemand:
         """E[max(0, demand - x)] in units, with one number for each row."""
         return self.lead_times.expectation(self.parts.expected_shortage(x[self.lead_times.row]))
 
-    def quantile(self, p: float) -> Floats:
+    def quantile(self, p: float | Floats) -> Floats:
         """The least units that demand does not exceed with probability `p`, 0 <= p < 1, or TOLERANCE_UNITS more.
 
-        They lie between the least and the largest quantile of the parts; bisection finds them.
+        `p` is one for all rows or one per row. They lie between the least and the largest quantile of the parts;
+        bisection finds them.
         """
         if not len(self.lead_times.row):
             return np.empty(0)
-        quantiles = np.asarray(self.parts.quantile(p), np.float64)
+        of_parts = np.broadcast_to(p, len(self.lead_times.first))[self.lead_times.row]
+        quantiles = np.asarray(self.parts.quantile(of_parts), np.float64)
         low, high = (of.reduceat(quantiles, self.lead_times.first) for of in (np.minimum, np.maximum))
         # the last bits of a sum of probabilities must not cost a step of the distribution
         enough = p - TOLERANCE_PROBABILITY

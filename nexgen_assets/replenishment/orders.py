@@ -1,8 +1,8 @@
 """Reorder recommendations: the policy's numbers as rows that a person can recompute, with risk, reason and revision.
 
-What belongs here: Arrow rows in, `tables.REORDER_RECOMMENDATIONS` out. What does not: the level (`policy.py`), the
-constraints (`constraints.py`, `expiry.py`), what is at risk (`risk.py`), the words (`explanation.py`), where stock
-figures come from (`positions.py`), forecasts, and storage.
+What belongs here: Arrow rows in, `tables.REORDER_RECOMMENDATIONS` out. What does not: which policy a line has
+(`line_policies.py`), the level (`levels.py`), the constraints (`constraints.py`, `expiry.py`), what is at risk
+(`risk.py`), the words (`explanation.py`), where stock figures come from (`positions.py`), forecasts, and storage.
 """
 
 from hashlib import sha256
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.ahead import DemandAhead
-from nexgen_assets.replenishment.constraints import Limits, OrderSteps, in_parts, in_units, order_steps
+from nexgen_assets.replenishment.constraints import Limits, Lots, OrderSteps, in_parts, in_units, order_steps
 from nexgen_assets.replenishment.expiry import days_to_sell, expected_waste, sellable_position
 from nexgen_assets.replenishment.explanation import (
     PACK_ABOVE_MAX_STOCK,
@@ -24,20 +24,18 @@ from nexgen_assets.replenishment.explanation import (
     explanations,
 )
 from nexgen_assets.replenishment.lead_times import LeadTimes, lead_times_of_moments
-from nexgen_assets.replenishment.policy import (
-    Floats,
-    Policy,
-    cost_of_position,
-    order_up_to_level,
-    protection_interval_days,
-)
+from nexgen_assets.replenishment.levels import Levels, levels, lot_units
+from nexgen_assets.replenishment.line_policies import LinePolicies
+from nexgen_assets.replenishment.policy import Floats, Policy, cost_of_position
 from nexgen_assets.replenishment.risk import risk
+from nexgen_assets.replenishment.segments import SEGMENTS
 from nexgen_assets.replenishment.shared_orders import SharedChange, no_change
 from nexgen_assets.tables import INVENTORY_POSITIONS, REORDER_RECOMMENDATIONS
 
 ORIGIN_COLUMNS = (
     *INVENTORY_POSITIONS.names,
     *("product_name", "category", "unit_price", "is_new_item", "delisted_on", "model_version"),
+    *SEGMENTS,
 )
 Texts = NDArray[np.str_]
 RISK_DECIMALS = 6
@@ -48,17 +46,22 @@ NOT_CONTENT = ("explanation", "revision")
 
 
 def reorder_recommendations(
-    origin_rows: pa.Table, demand: DemandAhead, policy: Policy, shared: SharedChange | None = None
+    origin_rows: pa.Table,
+    demand: DemandAhead,
+    policy: Policy,
+    lines: LinePolicies,
+    shared: SharedChange | None = None,
 ) -> pa.Table:
     """One row of `tables.REORDER_RECOMMENDATIONS` per row of `origin_rows`, in their order, no need included.
 
-    `origin_rows` holds ORIGIN_COLUMNS (raises ValueError if one is missing), of one or several origin days; `demand` is
-    that of the same rows, `shared` what other orders of the day change in them. Every origin is taken for a review day,
-    and nothing is ordered that `arrives_delisted`. Each row depends on itself alone, so batches may be split anywhere.
+    `origin_rows` holds ORIGIN_COLUMNS (raises ValueError if one is missing), of one or several origin days; `demand`
+    and `lines`, their policies, are those of the same rows, `shared` what other orders of the day change in them.
+    Nothing is ordered that `arrives_delisted`, nor where the order date is no review. Each row depends on itself alone,
+    so batches may be split anywhere.
     """
     _require_origin_columns(origin_rows)
-    columns = _terms(origin_rows, policy)
-    columns |= _quantities(origin_rows, demand, policy, shared or no_change(origin_rows.num_rows))
+    columns = _terms(origin_rows, policy, lines)
+    columns |= _quantities(origin_rows, demand, policy, lines, shared or no_change(origin_rows.num_rows))
     columns |= _risk(columns, origin_rows, demand)
     columns |= {
         "assumptions": assumptions(origin_rows),
@@ -118,38 +121,46 @@ def _days_after(days: pa.ChunkedArray, more: NDArray[np.int64]) -> pa.Array:
     return pa.array(ordinals.astype(np.int32)).cast(pa.date32())
 
 
-def _terms(rows: pa.Table, policy: Policy) -> dict[str, Any]:
+def _terms(rows: pa.Table, policy: Policy, lines: LinePolicies) -> dict[str, Any]:
     """Who, when, and on which terms: what the order starts from."""
     n = rows.num_rows
-    lead_time = mean_lead_times(rows)
-    who = ("day", "product_id", "location", "product_name", "category", "delisted_on", "supplier_id")
-    limits = ("display_minimum", "max_stock", "shelf_life_days", "min_order_value")
+    lead_time, to_next_review = mean_lead_times(rows), lines.review_period_days
+    who = ("day", "product_id", "location", "product_name", "category", *SEGMENTS, "delisted_on", "supplier_id")
+    limits = ("order_days", "display_minimum", "max_stock", "shelf_life_days", "min_order_value")
     return {name: rows[name] for name in (*who, *limits, "lead_time_sd_days", "inventory_source", "model_version")} | {
         "order_date": _days_after(rows["day"], np.full(n, 1)),
         "receipt_date": _days_after(rows["day"], 1 + lead_time),
-        "next_order_date": _days_after(rows["day"], np.full(n, 1 + policy.review_period_days)),
+        "next_order_date": _days_after(rows["day"], 1 + to_next_review),
+        "is_review": lines.is_review,
         "lead_time_days": lead_time,
-        "review_period_days": np.full(n, policy.review_period_days),
-        "protection_interval_days": protection_interval_days(lead_time, policy),
-        "service_level": np.full(n, policy.service_level),
+        "review_period_days": to_next_review,
+        "protection_interval_days": lead_time + to_next_review,
+        "policy": pa.array(lines.kind, pa.string()),
+        "policy_source": _texts_or_null(lines.source),
+        "target_fill_rate": _nullable(lines.fill_rate),
         "pack_rounding": pa.array([policy.pack_rounding] * n, pa.string()),
         "max_waste_share": np.full(n, policy.max_waste_share),
         "policy_version": pa.array([policy.version] * n, pa.string()),
     }
 
 
-def _quantities(rows: pa.Table, demand: DemandAhead, policy: Policy, shared: SharedChange) -> dict[str, Any]:
+def _quantities(
+    rows: pa.Table, demand: DemandAhead, policy: Policy, lines: LinePolicies, shared: SharedChange
+) -> dict[str, Any]:
     """From expected demand to the order: the ledger, in which every number is a sum or difference of others."""
-    target = _target(demand, policy)
+    aim = levels(demand, lines, mean_lead_times(rows), _unit_prices(rows), _numbers(rows, "unit_cost"))
+    target = _target(demand, aim)
     on_hand = in_units(in_parts(np.nan_to_num(_numbers(rows, "on_hand"), nan=0.0)))
     on_order = in_units(in_parts(_numbers(rows, "on_order_units")))
     position = in_units(in_parts(on_hand) + in_parts(on_order))
-    steps = _steps(rows, target["order_up_to_level"], position, demand, policy)
+    steps = _steps(rows, aim, position, demand, policy, lines)
     surplus = in_parts(steps.net_requirement) - in_parts(target["order_up_to_level"]) + in_parts(position)
-    blocked = _blocked_reasons(rows, steps, policy)
-    delisted_units = np.where(arrives_delisted(rows), -steps.order_units, 0.0) + 0.0
+    is_delisted = arrives_delisted(rows)
+    blocked = np.where(is_delisted | ~lines.is_review, "", _blocked_reasons(rows, steps, policy))
+    delisted_units = np.where(is_delisted, -steps.order_units, 0.0) + 0.0
+    review_units = np.where(~is_delisted & ~lines.is_review, -steps.order_units, 0.0) + 0.0
     blocked_units = np.where(blocked == STOCK_UNKNOWN, -steps.order_units, 0.0) + 0.0
-    later = (delisted_units, blocked_units, shared.supplier_minimum_units, shared.budget_units)
+    later = (delisted_units, review_units, blocked_units, shared.supplier_minimum_units, shared.budget_units)
     order = in_units(in_parts(steps.order_units) + sum(in_parts(units) for units in later))
     unit_cost = _numbers(rows, "unit_cost")
     return target | {
@@ -159,6 +170,7 @@ def _quantities(rows: pa.Table, demand: DemandAhead, policy: Policy, shared: Sha
         "surplus_units": in_units(surplus),
         "net_requirement": steps.net_requirement,
         "display_units": steps.display_units,
+        "lot_units": steps.lot_units,
         "min_order_quantity": _numbers(rows, "min_order_quantity"),
         "moq_units": steps.moq_units,
         "pack_size": _numbers(rows, "pack_size"),
@@ -166,6 +178,7 @@ def _quantities(rows: pa.Table, demand: DemandAhead, policy: Policy, shared: Sha
         "max_stock_units": steps.max_stock_units,
         "shelf_life_units": steps.shelf_life_units,
         "delisted_units": delisted_units,
+        "review_units": review_units,
         "blocked_units": blocked_units,
         "supplier_minimum_units": shared.supplier_minimum_units,
         "budget_units": shared.budget_units,
@@ -178,10 +191,9 @@ def _quantities(rows: pa.Table, demand: DemandAhead, policy: Policy, shared: Sha
     }
 
 
-def _target(demand: DemandAhead, policy: Policy) -> dict[str, Floats]:
+def _target(demand: DemandAhead, aim: Levels) -> dict[str, Floats]:
     """The level and its parts: the demand that is expected, before and after the receipt, and stock for the rest."""
-    level = order_up_to_level(demand.until_next_receipt, policy)
-    level_if_certain = order_up_to_level(demand.if_certain, policy)
+    level, level_if_certain = aim.level, aim.if_certain
     expected = in_parts(demand.until_next_receipt.mean)
     until_receipt = np.minimum(in_parts(demand.until_receipt.mean), expected)
     return {
@@ -192,10 +204,13 @@ def _target(demand: DemandAhead, policy: Policy) -> dict[str, Floats]:
         "safety_stock_for_demand": in_units(in_parts(level_if_certain) - expected),
         "safety_stock_for_lead_time": level - level_if_certain,
         "order_up_to_level": level,
+        "service_level": aim.service_level,
     }
 
 
-def _steps(rows: pa.Table, level: Floats, position: Floats, demand: DemandAhead, policy: Policy) -> OrderSteps:
+def _steps(  # noqa: PLR0917  # what decides on an order
+    rows: pa.Table, aim: Levels, position: Floats, demand: DemandAhead, policy: Policy, lines: LinePolicies
+) -> OrderSteps:
     shelf_life = _numbers(rows, "shelf_life_days")
     perishable = np.flatnonzero(~np.isnan(shelf_life))
     days = days_to_sell(mean_lead_times(rows)[perishable], shelf_life[perishable])
@@ -211,12 +226,15 @@ def _steps(rows: pa.Table, level: Floats, position: Floats, demand: DemandAhead,
         pack_size=_numbers(rows, "pack_size"),
         max_stock=np.nan_to_num(_numbers(rows, "max_stock"), nan=np.inf),
     )
+    daily_demand = np.asarray(demand.if_certain.mean, np.float64) / (mean_lead_times(rows) + lines.review_period_days)
+    lot = lot_units(lines, daily_demand, _numbers(rows, "unit_cost"), policy)
     return order_steps(
-        level,
+        aim.level,
         position,
         limits,
+        lots=Lots(lot, lines.kind == "reorder_quantity") if lot.any() else None,
         rounding=policy.pack_rounding,
-        cost=lambda of: cost_of_position(demand.until_next_receipt, of, policy),
+        cost=lambda of: cost_of_position(demand.until_next_receipt, of, aim.service_level),
         sellable=sellable,
     )
 
@@ -230,8 +248,7 @@ def _blocked_reasons(rows: pa.Table, steps: OrderSteps, policy: Policy) -> Texts
         PACK_ABOVE_MAX_STOCK: steps.is_pack_above_max_stock,
         PACK_ABOVE_SHELF_LIFE: steps.is_pack_above_shelf_life,
     }
-    reason = np.select(list(reasons.values()), list(reasons), default="")
-    return np.where(arrives_delisted(rows), "", reason)
+    return np.select(list(reasons.values()), list(reasons), default="")
 
 
 def _texts_or_null(texts: Texts) -> pa.Array:
@@ -243,8 +260,7 @@ def _risk(columns: dict[str, Any], rows: pa.Table, demand: DemandAhead) -> dict[
     """What happens until the order of the next review can be sold, with this order and without it."""
     position, order = cast("Floats", columns["inventory_position"]), cast("Floats", columns["order_units"])
     found = {name: np.round(values, RISK_DECIMALS) for name, values in vars(risk(demand, position, order)).items()}
-    # prices are money of four decimals, whatever type brought them here
-    unit_price = np.round(_numbers(rows, "unit_price"), PRICE_DECIMALS)
+    unit_price = _unit_prices(rows)
     with np.errstate(divide="ignore", invalid="ignore"):
         days_of_cover = position * columns["protection_interval_days"] / columns["expected_demand"]
     return found | {
@@ -254,6 +270,11 @@ def _risk(columns: dict[str, Any], rows: pa.Table, demand: DemandAhead) -> dict[
         "expected_waste_units": _nullable(_waste(rows, position + order, demand)),
         "days_of_cover": _nullable(np.where(columns["expected_demand"] > 0, days_of_cover, np.nan)),
     }
+
+
+def _unit_prices(rows: pa.Table) -> Floats:
+    """Prices are money of four decimals, whatever type brought them here."""
+    return np.round(_numbers(rows, "unit_price"), PRICE_DECIMALS)
 
 
 def _waste(rows: pa.Table, position: Floats, demand: DemandAhead) -> Floats:

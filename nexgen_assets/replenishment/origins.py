@@ -18,10 +18,12 @@ from nexgen_assets.forecasting.listing import days_listed
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
 from nexgen_assets.replenishment.ahead import DemandAhead, demand_ahead
 from nexgen_assets.replenishment.lead_times import LeadTimes
+from nexgen_assets.replenishment.line_policies import line_policies
 from nexgen_assets.replenishment.orders import lead_times_of, mean_lead_times, reorder_recommendations
 from nexgen_assets.replenishment.policy import Policy
+from nexgen_assets.replenishment.segments import SEGMENTS, with_segments
 from nexgen_assets.replenishment.shared_orders import SharedChange, shared_change
-from nexgen_assets.tables import HORIZON_DAYS, REORDER_RECOMMENDATIONS
+from nexgen_assets.tables import HORIZON_DAYS, ORDER_POLICIES, REORDER_RECOMMENDATIONS
 
 SERIES = ["product_id", "location"]
 # lead times of rows that are worked on at a time
@@ -31,14 +33,23 @@ KNOWN_COLUMNS = ("product_name", "category", "unit_price", "is_new_item", "delis
 FORECAST_COLUMNS = [*SERIES, "horizon", "mean", "model_version"]
 
 
-def orders_of_origin(
-    positions: pa.Table, features: pa.Table, forecasts: pa.Table, calibration: Calibration | None, policy: Policy
+NO_UPLOADS = ORDER_POLICIES.arrow_schema.empty_table()
+
+
+def orders_of_origin(  # noqa: PLR0917  # a table each
+    positions: pa.Table,
+    features: pa.Table,
+    forecasts: pa.Table,
+    calibration: Calibration | None,
+    policy: Policy,
+    order_policies: pa.Table = NO_UPLOADS,
 ) -> pa.Table:
     """Rows of `tables.REORDER_RECOMMENDATIONS`, one per row of `positions`, in the order of the grain.
 
-    All three tables are of one day: rows of `tables.INVENTORY_POSITIONS`, `tables.CLEANED_FEATURES` and
-    `tables.FORECASTS` (FORECAST_COLUMNS suffice). `calibration` is that of the model that made the forecasts, None if
-    they are the seasonal naive's. Raises ValueError if the tables are not of the same series.
+    The first three tables are of one day: rows of `tables.INVENTORY_POSITIONS`, `tables.CLEANED_FEATURES` and
+    `tables.FORECASTS` (FORECAST_COLUMNS suffice); `order_policies` holds all of `tables.ORDER_POLICIES`. `calibration`
+    is that of the model that made the forecasts, None if they are the seasonal naive's. Raises ValueError if the tables
+    are not of the same series.
     """
     stock, known = _sorted(positions, SERIES), _sorted(features, SERIES)
     ahead = _sorted(forecasts, [*SERIES, "horizon"])
@@ -53,6 +64,10 @@ def orders_of_origin(
     for name in KNOWN_COLUMNS:
         rows = rows.append_column(name, known[name])
     rows = rows.append_column("model_version", first["model_version"])
+    segments = with_segments(known.append_column("unit_cost", stock["unit_cost"]), policy.default_margin)
+    for name in SEGMENTS:
+        rows = rows.append_column(name, segments[name])
+    lines = line_policies(rows, order_policies, policy)
     means = ahead["mean"].to_numpy().reshape(stock.num_rows, HORIZON_DAYS)
 
     def over(which: Integers, lengths: Integers) -> IntervalDemand:
@@ -64,11 +79,11 @@ def orders_of_origin(
             lambda few, lengths: over(which[few], lengths),
             lead_times_of(some),
             mean_lead_times(some),
-            policy.review_period_days,
+            lines.review_period_days[which],
         )
 
     def orders(which: Integers, shared: SharedChange | None = None) -> pa.Table:
-        return reorder_recommendations(rows.take(which), ahead_of(which), policy, shared)
+        return reorder_recommendations(rows.take(which), ahead_of(which), policy, lines.take(which), shared)
 
     batches = _batches(lead_times_of(rows))
     alone = pa.concat_tables([orders(np.arange(batch.start, batch.stop)) for batch in batches])

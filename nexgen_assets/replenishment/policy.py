@@ -1,8 +1,9 @@
-"""The order-up-to policy (R, S): its parameters, and the level that it raises the inventory position to.
+"""Policies of a deployment: their parameters, and the order-up-to level that all of them rest on.
 
 What belongs here: the parameters, and the arithmetic of the level on numpy arrays, one element per product x location.
-What does not: tables, texts, how interval demand is forecast (any `IntervalDistribution` will do), and what becomes of
-a need under constraints (`constraints.py`).
+What does not: tables, texts, which line has which policy (`line_policies.py`), targets other than a cycle service level
+(`levels.py`), how interval demand is forecast (any `IntervalDistribution` will do), and what becomes of a need under
+constraints (`constraints.py`).
 
 The level covers the protection interval, review period + lead time, because the next order can only arrive after it
 (Silver, Pyke & Thomas, Inventory and Production Management in Supply Chains, 4e, section 6.10).
@@ -15,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.constraints import PackRounding
+from nexgen_assets.tables import OrderPolicyKind
 
 Floats = NDArray[np.float64]
 UnknownStock = Literal["block", "zero"]
 
-RULES_VERSION = "2.0.0"
+
+RULES_VERSION = "3.0.0"
 QUANTILE_DECIMALS = 6
 
 
@@ -36,8 +39,8 @@ class IntervalDistribution(Protocol):
         """True where the interval reaches beyond the forecast and was extrapolated."""
         ...
 
-    def quantile(self, p: float, /) -> NDArray[np.floating[Any]]:
-        """Units that demand does not exceed with probability `p`; not decreasing in `p`."""
+    def quantile(self, p: float | Floats, /) -> NDArray[np.floating[Any]]:
+        """Units that demand does not exceed with probability `p`, one or one per row; not decreasing in `p`."""
         ...
 
     def cdf(self, x: Floats, /) -> NDArray[np.floating[Any]]:
@@ -51,9 +54,11 @@ class IntervalDistribution(Protocol):
 
 @dataclass(frozen=True)
 class Policy:
-    """Parameters of the order-up-to policy; raises ValueError if one cannot be meant.
+    """Parameters of a deployment; raises ValueError if one cannot be meant.
 
     `service_level` is the cycle service level: the target probability of no stockout in the protection interval.
+    `kind`, `service_level` and `review_period_days` are those of lines for which no policy was uploaded. An order line
+    costs `order_line_cost` (money) to place and receive, and a unit in stock `holding_rate` of its cost a year.
     `pack_rounding` says how needs become full packs, "cost" by the cost that the service level implies. Of goods that
     expire at most `max_waste_share` of the inventory position may be expected to be wasted; 1 allows all.
     `unknown_stock` says whether a line whose stock nobody told is blocked, or ordered as if there were none, as new
@@ -68,6 +73,9 @@ class Policy:
     unknown_stock: UnknownStock = "block"
     daily_budget: float | None = None
     default_margin: float = 0.3
+    kind: OrderPolicyKind = "order_up_to"
+    order_line_cost: float = 0.0
+    holding_rate: float = 0.25
 
     def __post_init__(self) -> None:
         if not 0 < self.service_level < 1:
@@ -78,26 +86,26 @@ class Policy:
             raise ValueError(f"daily_budget must not be negative, not {self.daily_budget}")
         if not 0 <= self.default_margin < 1:
             raise ValueError(f"default_margin must be at least 0 and below 1, not {self.default_margin}")
+        if self.order_line_cost < 0:
+            raise ValueError(f"order_line_cost must not be negative, not {self.order_line_cost}")
+        if self.holding_rate <= 0:
+            raise ValueError(f"holding_rate must be above 0, not {self.holding_rate}")
         if not 0 <= self.max_waste_share <= 1:
             raise ValueError(f"max_waste_share must lie within 0 and 1, not {self.max_waste_share}")
 
     @property
     def version(self) -> str:
-        """Version of the rules in this module; the parameters themselves stand in every order row."""
-        return f"order-up-to {RULES_VERSION}"
+        """Version of the rules of orders; the parameters themselves stand in every order row."""
+        return f"order rules {RULES_VERSION}"
 
 
-def protection_interval_days(lead_time_days: NDArray[np.integer[Any]], policy: Policy) -> NDArray[np.int64]:
-    """Days that an order placed now must cover: until the order of the next review can be sold."""
-    return lead_time_days.astype(np.int64) + policy.review_period_days
-
-
-def order_up_to_level(demand: IntervalDistribution, policy: Policy) -> Floats:
+def order_up_to_level(demand: IntervalDistribution, service_level: float | Floats) -> Floats:
     """S = min{y whole : P(demand <= y) >= service level}: the interval quantile rounded up to whole units.
 
-    Never interpolated below the quantile (Snyder & Shen, Fundamentals of Supply Chain Theory, 2e, section 4.3).
+    `service_level` is one for all rows or one per row. Never interpolated below the quantile (Snyder & Shen,
+    Fundamentals of Supply Chain Theory, 2e, section 4.3).
     """
-    return round_up_to_whole_units(np.asarray(demand.quantile(policy.service_level), np.float64))
+    return round_up_to_whole_units(np.asarray(demand.quantile(service_level), np.float64))
 
 
 def round_up_to_whole_units(units: Floats) -> Floats:
@@ -106,12 +114,12 @@ def round_up_to_whole_units(units: Floats) -> Floats:
     return np.ceil(np.round(np.maximum(units, 0.0), QUANTILE_DECIMALS)) + 0.0
 
 
-def cost_of_position(demand: IntervalDistribution, inventory_position: Floats, policy: Policy) -> Floats:
+def cost_of_position(demand: IntervalDistribution, inventory_position: Floats, service_level: float | Floats) -> Floats:
     """Expected cost of an inventory position, up to a constant and in units: a unit short costs a, one too many 1 - a.
 
     Of these costs the service level a is the critical ratio, so the level of the policy is the cheapest position:
     g(y) = (1 - a) E[(y - D)+] + a E[(D - y)+] = (1 - a) (y - E[D]) + E[(D - y)+] (Snyder & Shen, section 4.3).
     """
-    return (1 - policy.service_level) * inventory_position + np.asarray(
+    return (1 - service_level) * inventory_position + np.asarray(
         demand.expected_shortage(inventory_position), np.float64
     )

@@ -53,7 +53,8 @@ def inventory_positions(
       item locations, products, suppliers, sales lines, defaults. An item location tells the lead time; a product
       cost, pack, MOQ and shelf life; a supplier (the item location's, else the product's) the lead time; the sales
       lines lead time and shelf life. Lead time = told lead time + delay seen on the sales lines, rounded up to whole
-      days. Display minimum and maximum stock are the item location's, the smallest order in money the supplier's.
+      days. Display minimum and maximum stock are the item location's, order days and the smallest order in
+      money the supplier's.
     - The spread of the lead time is the supplier's, whoever tells the lead time: a place near to a supplier waits as
       uncertainly as the others do. Nobody else tells one.
     """
@@ -202,5 +203,6 @@ def _terms(default_lead_time_days: int, default_margin: float) -> dict[str, Colu
         "shelf_life_days": F.coalesce("product_shelf_life_days", "shelf_life_days"),
         "display_minimum": F.col("item_location_display_minimum"),
         "max_stock": F.col("item_location_max_stock"),
+        "order_days": F.col("supplier_order_days"),
         "min_order_value": F.col("supplier_min_order_value"),
     }

@@ -98,7 +98,7 @@ def _lines(orders: pa.Table) -> Lines:
         daily_demand=_numbers(orders, "expected_demand") / _numbers(orders, "protection_interval_days"),
         supplier=np.asarray(suppliers.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64),
         # what is to be delisted must not be stocked ahead
-        is_open=_is_empty(orders, "blocked_reason") & _is_empty(orders, "delisted_on"),
+        is_open=_is_empty(orders, "blocked_reason") & _is_empty(orders, "delisted_on") & _flags(orders, "is_review"),
     )
 
 
@@ -123,6 +123,10 @@ def _unit_margin(orders: pa.Table, policy: Policy) -> Floats:
 
 def _is_empty(orders: pa.Table, name: str) -> NDArray[np.bool_]:
     return np.asarray(orders[name].is_null().to_numpy(), np.bool_)
+
+
+def _flags(orders: pa.Table, name: str) -> NDArray[np.bool_]:
+    return np.asarray(orders[name].to_numpy(), np.bool_)
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:

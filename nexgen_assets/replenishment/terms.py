@@ -14,7 +14,7 @@ from nexgen_assets.sales.effective import in_force, with_told
 
 PRODUCT_TERMS = ("unit_cost", "pack_size", "min_order_quantity", "shelf_life_days", "supplier_id")
 ITEM_LOCATION_TERMS = ("lead_time_days", "supplier_id", "display_minimum", "max_stock")
-SUPPLIER_TERMS = ("lead_time_days", "lead_time_sd_days", "min_order_value")
+SUPPLIER_TERMS = ("lead_time_days", "lead_time_sd_days", "order_days", "min_order_value")
 
 
 class MasterData(NamedTuple):

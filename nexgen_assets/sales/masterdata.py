@@ -18,13 +18,18 @@ import pyarrow as pa
 from nexgen_assets.sales.csv_records import RAGGED, Header, LandingFile, LandingFileError, Record, open_records
 from nexgen_assets.sales.dialects import FALSE_WORDS, NUMBER_PATTERN, TRUE_WORDS, read_date
 from nexgen_assets.tables import (
+    ABC_CLASSES,
     CALENDAR,
+    DEMAND_CLASSES,
     INVENTORY_COUNTS,
     ITEM_LOCATIONS,
     LARGEST_LEAD_TIME_SD_DAYS,
     MONEY,
+    ORDER_POLICIES,
+    ORDER_POLICY_KINDS,
     PRODUCTS,
     SUPPLIERS,
+    XYZ_CLASSES,
     Table,
 )
 
@@ -194,6 +199,24 @@ def _finish_events(lines: _Lines, columns: Columns) -> None:
             lines.refuse(index, "is_open", "speaks of the whole location; leave product_id empty on a line of its own")
 
 
+def _finish_policies(lines: _Lines, columns: Columns) -> None:
+    """A line has one target, and numbers only for what its policy makes use of."""
+    told = zip(*(columns[name] for name in _POLICY), strict=True)
+    for index, (kind, service_level, fill_rate, lot_days, salvage_share) in enumerate(told):
+        if service_level is not None and fill_rate is not None:
+            lines.refuse(index, "fill_rate", "is a second target beside service_level; leave one of them empty")
+        if kind == "newsvendor" and fill_rate is not None:
+            lines.refuse(
+                index,
+                "fill_rate",
+                "is no target of a newsvendor, whose target follows from price and cost; leave it empty",
+            )
+        if kind in {"order_up_to", "newsvendor"} and lot_days is not None:
+            lines.refuse(index, "lot_days", f"means nothing to {kind}, which has no lots; leave it empty")
+        if kind not in {"newsvendor", None} and salvage_share is not None:
+            lines.refuse(index, "salvage_share", f"means nothing to {kind}; leave it empty")
+
+
 def _date(text: str) -> date:
     day = read_date(text)
     if day is None:
@@ -235,6 +258,32 @@ def _share(text: str) -> float:
     return number
 
 
+def _service_level(text: str) -> float:
+    number = _real(text)
+    if not 0.5 < number < 0.9991:
+        raise ValueError("is not a service level; write a number above 0.5 and up to 0.999, such as 0.95")
+    return number
+
+
+def _days(text: str) -> int:
+    number = _real(text)
+    if number != int(number) or not 1 <= number <= 28:
+        raise ValueError("is not a number of days; write a whole number from 1 to 28")
+    return int(number)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    """Reads one of some words, in their own spelling whatever the case."""
+    known = {word.lower(): word for word in words}
+
+    def parse(text: str) -> str:
+        if text.lower() not in known:
+            raise ValueError(f"is none of {', '.join(words)}; write one of them or leave it empty")
+        return known[text.lower()]
+
+    return parse
+
+
 def _money(text: str) -> Decimal:
     _not_negative(text)
     return Decimal(text).quantize(_MONEY_STEP, ROUND_HALF_UP)
@@ -261,6 +310,7 @@ _SUPPLIER = Field("supplier_id", str, ("S01", "S01", "S02"))
 _UNIT_COST = Field("unit_cost", _money, ("2.45", "0.38", "1.60"))
 _PACK_SIZE = Field("pack_size", _positive, ("12", "40", "6"))
 _MIN_ORDER = Field("min_order_quantity", _not_negative, ("24", "", "12"))
+_POLICY = ("policy", "service_level", "fill_rate", "lot_days", "salvage_share")
 _EFFECTIVE = Field("effective_date", _date, ("2024-01-01", "2024-01-01", "2024-03-01"))
 
 UPLOADS: dict[str, UploadKind] = {
@@ -339,5 +389,29 @@ UPLOADS: dict[str, UploadKind] = {
             _EFFECTIVE,
         ),
         unique=("product_id", "location", "effective_date"),
+    ),
+    "order_policies": UploadKind(
+        ORDER_POLICIES,
+        (
+            Field("product_id", str, ("", "", "010003"), default=""),
+            Field("location", str, ("", "", "Riverside"), default=""),
+            Field("supplier_id", str, ("", "", ""), default=""),
+            Field("category", str, ("", "Bakery", ""), default=""),
+            Field("demand_class", _one_of(*DEMAND_CLASSES), ("", "", ""), default=""),
+            Field("xyz_class", _one_of(*XYZ_CLASSES), ("X", "", ""), default=""),
+            Field("abc_class", _one_of(*ABC_CLASSES), ("A", "", ""), default=""),
+            Field("policy", _one_of(*ORDER_POLICY_KINDS), ("", "newsvendor", "min_max")),
+            Field("service_level", _service_level, ("0.98", "", "")),
+            Field("fill_rate", _service_level, ("", "", "0.97")),
+            Field("review_period_days", _days, ("", "", "7")),
+            Field("lot_days", _positive, ("", "", "14")),
+            Field("salvage_share", _share, ("", "0.2", "")),
+            _EFFECTIVE,
+        ),
+        unique=(
+            *("product_id", "location", "supplier_id", "category", "demand_class", "xyz_class", "abc_class"),
+            "effective_date",
+        ),
+        finish=_finish_policies,
     ),
 }

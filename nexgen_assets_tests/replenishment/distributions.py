@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nexgen_assets.replenishment.ahead import DemandAhead
-from nexgen_assets.replenishment.policy import IntervalDistribution, Policy
+from nexgen_assets.replenishment.policy import IntervalDistribution
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ class Poisson:
     def is_beyond_horizon(self) -> NDArray[np.bool_]:
         return np.zeros(len(self.mean), np.bool_)
 
-    def quantile(self, p: float, /) -> Floats:
+    def quantile(self, p: float | Floats, /) -> Floats:
         return np.where(self.mean > 0, stats.poisson.ppf(p, self.mean), 0.0)
 
     def cdf(self, x: Floats, /) -> Floats:
@@ -53,7 +53,7 @@ class Normal:
     def is_beyond_horizon(self) -> NDArray[np.bool_]:
         return np.zeros(len(self.mean), np.bool_)
 
-    def quantile(self, p: float, /) -> Floats:
+    def quantile(self, p: float | Floats, /) -> Floats:
         return stats.norm.ppf(p, self.mean, self.sd)
 
     def cdf(self, x: Floats, /) -> Floats:
@@ -80,8 +80,8 @@ class Totals:
     def is_beyond_horizon(self) -> NDArray[np.bool_]:
         return np.ones(self.rows, np.bool_)
 
-    def quantile(self, p: float, /) -> Floats:
-        return np.full(self.rows, np.quantile(self.totals, p, method="inverted_cdf"))
+    def quantile(self, p: float | Floats, /) -> Floats:
+        return np.broadcast_to(np.quantile(self.totals, p, method="inverted_cdf"), self.rows).copy()
 
     def cdf(self, x: Floats, /) -> Floats:
         return (self.totals[None, :] <= x[:, None]).mean(axis=1)
@@ -104,7 +104,7 @@ class Nothing:
     def is_beyond_horizon(self) -> NDArray[np.bool_]:
         return np.zeros(self.rows, np.bool_)
 
-    def quantile(self, _p: float, /) -> Floats:
+    def quantile(self, _p: float | Floats, /) -> Floats:
         return np.zeros(self.rows)
 
     def cdf(self, x: Floats, /) -> Floats:
@@ -117,17 +117,22 @@ class Nothing:
 def ahead(
     demand: IntervalDistribution,
     lead_time_days: NDArray[np.int64],
-    policy: Policy,
+    review_period_days: NDArray[np.int64],
     certain: IntervalDistribution | None = None,
 ) -> DemandAhead:
     """The demand ahead, given that of the protection interval; Poisson demand comes evenly, other demand at its end."""
     if not isinstance(demand, Poisson):
         nothing = Nothing(len(demand.mean))
-        return DemandAhead(demand, certain or demand, nothing, lambda which, _: Nothing(len(which)))
-    mean_a_day = demand.mean / (lead_time_days + policy.review_period_days)
+        return DemandAhead(demand, certain or demand, nothing, lambda which, _: Nothing(len(which)), _none)
+    mean_a_day = demand.mean / (lead_time_days + review_period_days)
     return DemandAhead(
         demand,
         certain or demand,
         Poisson(mean_a_day * lead_time_days),
         lambda which, lengths: Poisson(mean_a_day[which] * lengths),
+        lambda which: ahead(demand.rows(which), lead_time_days[which], review_period_days[which]),
     )
+
+
+def _none(_which: NDArray[np.int64]) -> DemandAhead:
+    raise NotImplementedError

@@ -12,7 +12,7 @@ from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand
 from nexgen_assets.forecasting.quantiles import calibrate
 from nexgen_assets.replenishment.cycle_service import cycle_service
 from nexgen_assets.replenishment.order_rules import BaseStock
-from nexgen_assets.replenishment.policy import Policy, order_up_to_level
+from nexgen_assets.replenishment.policy import order_up_to_level
 from nexgen_assets.replenishment.simulation import Scenario, scenario, simulate
 from nexgen_assets_tests.replenishment.distributions import Poisson
 from nexgen_assets_tests.replenishment.scenarios import scenarios
@@ -57,7 +57,7 @@ def test_levels_keep_their_promise_when_demand_is_as_forecast(daily_mean: float,
     # one interval of a review every 3 days and a lead time of 2 days, in many series
     n, review, lead_time = 4_000, 3, 2
     forecast = Poisson(np.array([daily_mean * (review + lead_time)]))
-    level = order_up_to_level(forecast, Policy(service_level, review))
+    level = order_up_to_level(forecast, service_level)
     world = scenario(
         np.random.default_rng(12).poisson(daily_mean, (n, 1 + review + lead_time)),
         lead_time,
@@ -81,7 +81,7 @@ def test_levels_keep_any_promise(
 ) -> None:
     n = 2_000
     forecast = Poisson(np.array([daily_mean * (review + lead_time)]))
-    level = order_up_to_level(forecast, Policy(service_level, review))
+    level = order_up_to_level(forecast, service_level)
     demand = np.random.default_rng(seed).poisson(daily_mean, (n, 1 + review + lead_time))
 
     service = cycle_service(
@@ -116,7 +116,7 @@ def weeks_of(forecast: IntervalDemand, weeks: int, seed: int) -> Scenario:
 def test_cycles_without_a_stockout_are_as_many_as_the_models_forecast_promised(service_level: float) -> None:
     series, weeks = 200, 20
     forecast = forecast_of_a_model(series, 7)
-    level = order_up_to_level(forecast, Policy(service_level, 7))
+    level = order_up_to_level(forecast, service_level)
     world = weeks_of(forecast, weeks, seed=7)
 
     trace = simulate(world, BaseStock(level[:, None]), traced_series=range(series)).trace

@@ -5,7 +5,7 @@ import pytest
 
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts, forecast_levels
 from nexgen_assets.replenishment.lead_times import lead_times
-from nexgen_assets.replenishment.policy import Policy, order_up_to_level
+from nexgen_assets.replenishment.policy import order_up_to_level
 from nexgen_assets_tests.forecasting.poisson import poisson_calibration
 
 SERIES, DAYS, HORIZON = 40, 12, 28
@@ -26,7 +26,7 @@ def test_a_level_is_the_one_that_the_order_policy_gives_on_that_day(forecasts: R
 
     for day in range(DAYS):
         demand = forecasts.over_protection_interval(day, DELAYED, REVIEW)
-        assert levels[:, day].tolist() == order_up_to_level(demand, Policy(share, 1)).tolist()
+        assert levels[:, day].tolist() == order_up_to_level(demand, share).tolist()
 
 
 def test_a_level_rests_on_the_forecast_of_its_own_day(forecasts: RollingForecasts) -> None:

@@ -13,7 +13,7 @@ from nexgen_assets.forecasting.interval import IntervalDemand
 from nexgen_assets.forecasting.quantiles import LEVELS
 from nexgen_assets.replenishment.lead_times import lead_times, lead_times_of_moments
 from nexgen_assets.replenishment.mixture import MixedDemand
-from nexgen_assets.replenishment.policy import Policy, order_up_to_level
+from nexgen_assets.replenishment.policy import order_up_to_level
 from nexgen_assets_tests.replenishment.distributions import Floats, Normal, Poisson
 
 # a busy machine is no failure
@@ -49,7 +49,7 @@ def test_level_of_a_random_lead_time_is_the_textbook_base_stock(
 ) -> None:
     demand = poisson(4, {2: 0.6, 3: 0.3, 5: 0.1})
 
-    result = order_up_to_level(demand, Policy(service_level, 1))
+    result = order_up_to_level(demand, service_level)
 
     assert result.tolist() == [level]
     assert demand.cdf(result)[0] == pytest.approx(achieved)
@@ -157,7 +157,7 @@ def test_a_less_certain_lead_time_never_lowers_the_level(
     # below a service level of 0.8 it may: most deliveries of a skewed lead time come before its mean
     told = [lead_times_of_moments(np.array([mean]), np.array([share * mean])) for share in sorted(shares)]
     more, less = (
-        order_up_to_level(MixedDemand(Poisson(daily_mean * (each.days + 1.0)), each), Policy(service_level, 1))[0]
+        order_up_to_level(MixedDemand(Poisson(daily_mean * (each.days + 1.0)), each), service_level)[0]
         for each in reversed(told)
     )
 
@@ -174,7 +174,7 @@ class Certain:
     def is_beyond_horizon(self) -> NDArray[np.bool_]:
         return np.zeros(len(self.mean), np.bool_)
 
-    def quantile(self, _p: float, /) -> Floats:
+    def quantile(self, _p: float | Floats, /) -> Floats:
         return self.mean
 
     def cdf(self, x: Floats, /) -> Floats:
@@ -189,7 +189,7 @@ def test_a_probability_met_exactly_is_enough(twelfths: int) -> None:
     # in doubles, six twelfths added up are less than a half
     demand = MixedDemand(Certain(np.arange(1.0, 13.0)), lead_times([dict.fromkeys(range(12), 1 / 12)]))
 
-    assert order_up_to_level(demand, Policy(twelfths / 12, 1)).tolist() == [twelfths]
+    assert order_up_to_level(demand, twelfths / 12).tolist() == [twelfths]
 
 
 def test_an_interval_that_may_reach_beyond_the_forecast_says_so() -> None:

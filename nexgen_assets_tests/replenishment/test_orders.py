@@ -1,6 +1,6 @@
 """Reorder recommendations: rows that add up, that explain themselves, and that do not depend on their batch."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -15,6 +15,7 @@ from scipy import stats
 
 from nexgen_assets import tables
 from nexgen_assets.replenishment.constraints import PackRounding
+from nexgen_assets.replenishment.line_policies import MATCHED, LinePolicies, line_policies
 from nexgen_assets.replenishment.orders import (
     ORIGIN_COLUMNS,
     mean_lead_times,
@@ -22,6 +23,7 @@ from nexgen_assets.replenishment.orders import (
     reorder_recommendations,
 )
 from nexgen_assets.replenishment.policy import IntervalDistribution, Policy
+from nexgen_assets.replenishment.segments import SEGMENTS
 from nexgen_assets_tests.replenishment.distributions import Poisson, Totals, ahead
 
 DAY = date(2026, 3, 10)
@@ -44,6 +46,7 @@ ORIGIN_SCHEMA = pa.schema(
         pa.field("is_new_item", pa.bool_()),
         pa.field("delisted_on", pa.date32()),
         pa.field("model_version", pa.string()),
+        *(pa.field(name, pa.string()) for name in SEGMENTS),
     ]
 )
 TOLD: dict[str, Any] = {
@@ -66,6 +69,7 @@ TOLD: dict[str, Any] = {
     "is_default_unit_cost": False,
     "shelf_life_days": None,
     "supplier_id": "S1",
+    "order_days": None,
     "min_order_value": None,
     "display_minimum": None,
     "max_stock": None,
@@ -75,7 +79,11 @@ TOLD: dict[str, Any] = {
     "is_new_item": False,
     "delisted_on": None,
     "model_version": "m1",
+    "abc_class": "A",
+    "xyz_class": "X",
+    "demand_class": "smooth",
 }
+NO_UPLOADS = tables.ORDER_POLICIES.arrow_schema.empty_table()
 
 
 def origin_rows(*rows: dict[str, Any]) -> pa.Table:
@@ -86,14 +94,41 @@ def poisson(*means: float) -> Poisson:
     return Poisson(np.array(means))
 
 
-def only_order(demand: IntervalDistribution, policy: Policy = POLICY, **row: Any) -> dict[str, Any]:
-    told = origin_rows(row)
-    [order] = reorder_recommendations(told, ahead(demand, mean_lead_times(told), policy), policy).to_pylist()
+def policies_of(rows: pa.Table, policy: Policy, uploads: pa.Table = NO_UPLOADS) -> LinePolicies:
+    """The policies of rows that may be of several days."""
+    of_days = [line_policies(rows.slice(row, 1), uploads, policy) for row in range(max(rows.num_rows, 1))]
+    return LinePolicies(
+        **{name: np.concatenate([getattr(of_day, name) for of_day in of_days]) for name in vars(of_days[0])}
+    )
+
+
+def policy_uploads(*lines: dict[str, Any]) -> pa.Table:
+    told = dict.fromkeys(MATCHED, "") | {
+        "effective_date": date(2026, 1, 1),
+        "arrived_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "file_key": "policies.csv",
+    }
+    numbered = [told | {"line_number": number} | line for number, line in enumerate(lines, 2)]
+    return pa.Table.from_pylist(numbered, schema=tables.ORDER_POLICIES.arrow_schema)
+
+
+def only_order(
+    demand: IntervalDistribution, policy: Policy = POLICY, uploads: pa.Table = NO_UPLOADS, **row: Any
+) -> dict[str, Any]:
+    [order] = orders_of(origin_rows(row), demand, policy, uploads=uploads).to_pylist()
     return order
 
 
-def orders_of(rows: pa.Table, demand: Poisson, policy: Policy = POLICY, certain: Poisson | None = None) -> pa.Table:
-    return reorder_recommendations(rows, ahead(demand, mean_lead_times(rows), policy, certain), policy)
+def orders_of(
+    rows: pa.Table,
+    demand: IntervalDistribution,
+    policy: Policy = POLICY,
+    certain: IntervalDistribution | None = None,
+    uploads: pa.Table = NO_UPLOADS,
+) -> pa.Table:
+    lines = policies_of(rows, policy, uploads)
+    in_time = ahead(demand, mean_lead_times(rows), lines.review_period_days, certain)
+    return reorder_recommendations(rows, in_time, policy, lines)
 
 
 def many_rows(n: int, seed: int = 3) -> pa.Table:
@@ -112,6 +147,8 @@ def many_rows(n: int, seed: int = 3) -> pa.Table:
                 "unit_cost": None if rng.random() < 0.1 else 2.5,
                 "unit_price": None if rng.random() < 0.1 else float(rng.choice([0.99, 4.0, 19.99])),
                 "product_name": None if rng.random() < 0.1 else "Brot, weiß",
+                "order_days": rng.choice([None, None, "mon thu", "wed"]),
+                "abc_class": rng.choice(["A", "B", "C"]),
                 "display_minimum": None if rng.random() < 0.7 else int(rng.integers(0, 90_000)) / 1000,
                 "max_stock": None if rng.random() < 0.5 else float(rng.integers(5, 90)),
                 "shelf_life_days": None if rng.random() < 0.5 else float(rng.integers(0, 15)),
@@ -121,11 +158,19 @@ def many_rows(n: int, seed: int = 3) -> pa.Table:
     )
 
 
+POLICIES_BY_CLASS = policy_uploads(
+    {"abc_class": "B", "policy": "min_max"},
+    {"abc_class": "C", "policy": "reorder_quantity", "lot_days": 2.5, "service_level": 0.8},
+    {"abc_class": "C", "product_id": "00004", "policy": "newsvendor"},
+)
+
+
 def many_orders(n: int = 500, rounding: PackRounding = "up") -> pa.Table:
     """Orders of `many_rows`, whose lead times are uncertain in every other row."""
     rows, means = many_rows(n), np.linspace(0, 60, n)
     uncertain = means + np.where(np.arange(n) % 2, means / 7, 0.0)
-    return orders_of(rows, Poisson(uncertain), Policy(0.95, 1, pack_rounding=rounding), Poisson(means))
+    policy = Policy(0.95, 1, pack_rounding=rounding, order_line_cost=2.0)
+    return orders_of(rows, Poisson(uncertain), policy, Poisson(means), POLICIES_BY_CLASS)
 
 
 def violations(orders: pa.Table, condition: str) -> int:
@@ -179,8 +224,8 @@ def test_a_person_can_recompute_every_row(identity: str) -> None:
     "identity",
     [
         "order_units = " + " ".join(f"{'+' if sign > 0 else '-'} {name}" for name, sign in tables.ORDER_LEDGER.items()),
-        "order_units = net_requirement + display_units + moq_units + pack_units + max_stock_units + shelf_life_units"
-        " + delisted_units + blocked_units + supplier_minimum_units + budget_units",
+        "order_units = net_requirement + display_units + lot_units + moq_units + pack_units + max_stock_units"
+        " + shelf_life_units + delisted_units + review_units + blocked_units + supplier_minimum_units + budget_units",
         "net_requirement = greatest(0, order_up_to_level - inventory_position)",
         "surplus_units = greatest(0, inventory_position - order_up_to_level)",
         "order_up_to_level = expected_demand + safety_stock",
@@ -192,6 +237,8 @@ def test_a_person_can_recompute_every_row(identity: str) -> None:
         "order_units = 0 or expected_waste_units is null"
         " or expected_waste_units <= max_waste_share * (inventory_position + order_units) + 0.001",
         "blocked_reason is null or order_units = 0",
+        "is_review or order_units = 0",
+        "lot_units = 0 or (policy = 'min_max' and net_requirement + display_units > 0) or policy = 'reorder_quantity'",
     ],
 )
 @pytest.mark.parametrize("rounding", ["up", "nearest", "cost"])
@@ -257,12 +304,63 @@ def test_no_row_depends_on_the_order_of_rows() -> None:
 
 
 def test_an_order_of_a_day_is_dated_the_next_and_received_a_lead_time_later() -> None:
-    order = only_order(poisson(18.2), Policy(0.95, 7), day=date(2026, 2, 27), lead_time_days=3)
+    order = only_order(poisson(18.2), Policy(0.95, 7), day=date(2026, 3, 1), lead_time_days=3)
 
-    assert order["order_date"] == date(2026, 2, 28)
-    assert order["receipt_date"] == date(2026, 3, 3)
-    assert order["next_order_date"] == date(2026, 3, 7)
+    assert order["order_date"] == date(2026, 3, 2)  # a monday
+    assert order["receipt_date"] == date(2026, 3, 5)
+    assert order["next_order_date"] == date(2026, 3, 9)
     assert order["protection_interval_days"] == 10
+
+
+def test_on_a_day_without_review_nothing_is_ordered_and_the_row_says_when() -> None:
+    order = only_order(poisson(40.0), order_days="thu", day=date(2026, 3, 9), lead_time_days=3, on_hand=0.0)
+
+    assert (order["is_review"], order["order_units"]) == (False, 0)
+    assert order["next_order_date"] == date(2026, 3, 12)
+    assert order["protection_interval_days"] == 2 + 3  # from tuesday to thursday, and until that order is there
+    assert order["review_units"] == -(order["net_requirement"] + order["pack_units"]) < 0
+    assert order["explanation"].endswith("; not ordered: orders are placed next on 2026-03-12.")
+
+
+def test_a_line_that_is_not_reviewed_is_not_blocked_either() -> None:
+    order = only_order(poisson(40.0), order_days="thu", day=date(2026, 3, 9), on_hand=None)
+
+    assert (order["blocked_reason"], order["blocked_units"], order["order_units"]) == (None, 0, 0)
+    assert order["review_units"] < 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "on_hand", "lot_units", "order_units"),
+    [
+        ("min_max", 12.0, 4, 5),  # one unit is needed, and a lot is the demand of 2 days
+        ("reorder_quantity", 12.0, 3, 4),
+        ("reorder_quantity", 4.0, 3, 12),
+        ("order_up_to", 12.0, 0, 1),
+        ("min_max", 13.0, 0, 0),
+        ("reorder_quantity", 13.0, 0, 0),
+    ],
+)
+def test_policies_with_lots_order_more_at_once_and_then_nothing(
+    kind: str, on_hand: float, lot_units: float, order_units: float
+) -> None:
+    upload = {"policy": kind, "lot_days": None if kind == "order_up_to" else 2.0}
+    terms = {"lead_time_days": 3, "pack_size": 1.0, "on_hand": on_hand}
+
+    order = only_order(poisson(8.0), uploads=policy_uploads(upload), **terms)
+
+    assert order["order_up_to_level"] == 13
+    assert (order["policy"], order["policy_source"]) == (kind, "policies.csv:2")
+    assert (order["lot_units"], order["order_units"]) == (lot_units, order_units)
+
+
+def test_a_fill_rate_is_promised_where_it_is_the_target() -> None:
+    order = only_order(
+        poisson(40.0), uploads=policy_uploads({"fill_rate": 0.98}), lead_time_days=3, pack_size=1.0, on_hand=38.0
+    )
+
+    assert order["target_fill_rate"] == 0.98
+    assert 0.98 <= order["promised_fill_rate"] < 1
+    assert order["service_level"] == pytest.approx(order["promised_cycle_service"], abs=1e-5)
 
 
 # probabilities and loss of Poisson demand: Snyder & Shen 2e, section 4.3.4 and (C.41)

@@ -17,7 +17,6 @@ from nexgen_assets.replenishment.policy import (
     Policy,
     cost_of_position,
     order_up_to_level,
-    protection_interval_days,
 )
 from nexgen_assets_tests.replenishment.distributions import Floats, Normal, Poisson, Totals
 
@@ -43,7 +42,7 @@ def test_level_of_poisson_demand_is_the_textbook_base_stock(
 ) -> None:
     demand = Poisson(one(daily_mean * days))
 
-    result = order_up_to_level(demand, Policy(service_level, 1))
+    result = order_up_to_level(demand, service_level)
 
     assert result.tolist() == [level]
     assert demand.cdf(result)[0] == pytest.approx(achieved)
@@ -55,14 +54,14 @@ def test_level_covers_the_sum_of_days_and_not_the_sum_of_daily_quantiles() -> No
     demand = Poisson(one(0.05 * 9))
 
     assert 9 * stats.poisson.ppf(0.9, 0.05) == 0
-    assert order_up_to_level(demand, Policy(0.9, 1)).tolist() == [1]
+    assert order_up_to_level(demand, 0.9).tolist() == [1]
 
 
 @pytest.mark.parametrize(("service_level", "level"), [(0.5, 1), (0.8, 3), (0.9, 4), (0.95, 5)])
 def test_level_of_observed_totals_is_their_smallest_sufficient_value(service_level: float, level: int) -> None:
     totals = Totals(np.array([0, 0, 1, 3, 0, 2, 5, 0, 1, 0, 4, 2, 0, 0, 7, 1, 0, 2, 3, 0], np.float64))
 
-    assert order_up_to_level(totals, Policy(service_level, 1)).tolist() == [level]
+    assert order_up_to_level(totals, service_level).tolist() == [level]
 
 
 # safety stock z sd, with sd^2 = (E[L] + R) sd_D^2 + mean_D^2 Var[L] (Chopra & Meindl; Silver, Pyke & Thomas 4e)
@@ -88,24 +87,24 @@ def test_level_of_normal_demand_is_the_textbook_safety_stock_rounded_up(
     days = lead_time + review
     demand = Normal(one(daily_mean * days), one(np.hypot(np.sqrt(days) * daily_sd, daily_mean * lead_time_sd)))
 
-    level = order_up_to_level(demand, Policy(service_level, 1))
+    level = order_up_to_level(demand, service_level)
 
     assert level.tolist() == [np.ceil(daily_mean * days + safety_stock)]
 
 
 def test_level_of_certain_demand_is_that_demand() -> None:
-    assert order_up_to_level(Totals(np.array([50.0])), Policy(0.99, 1)).tolist() == [50]
+    assert order_up_to_level(Totals(np.array([50.0])), 0.99).tolist() == [50]
 
 
 def test_level_ignores_the_last_bits_of_a_quantile() -> None:
-    assert order_up_to_level(Totals(np.array([26 + 4e-15])), Policy(0.95, 1)).tolist() == [26]
+    assert order_up_to_level(Totals(np.array([26 + 4e-15])), 0.95).tolist() == [26]
 
 
 @steady
 @given(st.floats(0.01, 300), st.floats(0.05, 0.999), st.floats(0.05, 0.999))
 def test_level_never_falls_when_the_service_level_rises(mean: float, a: float, b: float) -> None:
     demand = Poisson(one(mean))
-    low, high = (order_up_to_level(demand, Policy(p, 1))[0] for p in sorted((a, b)))
+    low, high = (order_up_to_level(demand, p)[0] for p in sorted((a, b)))
 
     assert low <= high
 
@@ -113,8 +112,7 @@ def test_level_never_falls_when_the_service_level_rises(mean: float, a: float, b
 @steady
 @given(st.floats(0.01, 20), st.floats(0.05, 0.999), st.integers(1, 30), st.integers(1, 30))
 def test_level_never_falls_when_the_interval_grows(daily_mean: float, service_level: float, a: int, b: int) -> None:
-    policy = Policy(service_level, 1)
-    short, long = (order_up_to_level(Poisson(one(daily_mean * days)), policy)[0] for days in sorted((a, b)))
+    short, long = (order_up_to_level(Poisson(one(daily_mean * days)), service_level)[0] for days in sorted((a, b)))
 
     assert short <= long
 
@@ -123,15 +121,11 @@ def test_level_keeps_the_promised_service_when_demand_is_as_forecast() -> None:
     demand = Poisson(np.full(20_000, 6.5))
     drawn = np.random.default_rng(1).poisson(6.5, 20_000)
 
-    served = (drawn <= order_up_to_level(demand, Policy(0.9, 1))).mean()
+    served = (drawn <= order_up_to_level(demand, 0.9)).mean()
 
     exact = stats.poisson.cdf(10, 6.5)
     assert exact >= 0.9
     assert served == pytest.approx(exact, abs=3 * float(np.sqrt(exact * (1 - exact) / 20_000)))
-
-
-def test_protection_interval_is_lead_time_plus_review_period() -> None:
-    assert protection_interval_days(np.array([0, 3, 40]), Policy(0.95, 7)).tolist() == [7, 10, 47]
 
 
 def test_stock_above_the_level_needs_nothing() -> None:
@@ -213,8 +207,8 @@ def test_a_share_of_waste_outside_zero_and_one_is_refused() -> None:
 def test_the_level_is_the_cheapest_position_for_the_costs_that_the_service_level_implies(
     mean: float, service_level: float
 ) -> None:
-    demand, policy = Poisson(one(mean)), Policy(service_level, 1)
-    level = order_up_to_level(demand, policy)
+    demand = Poisson(one(mean))
+    level = order_up_to_level(demand, service_level)
 
-    cost, below, above = (cost_of_position(demand, level + more, policy)[0] for more in (0, -1, 1))
+    cost, below, above = (cost_of_position(demand, level + more, service_level)[0] for more in (0, -1, 1))
     assert cost <= min(below, above) + 1e-9

@@ -519,6 +519,7 @@ def panel_uploads(seed: int) -> Uploads:
             supplier_id=["S1", "S2", "S3"],
             lead_time_days=[None, 1.5, 2.0, 6.0],
             lead_time_sd_days=[None, 0.0, 0.8, 2.5],
+            order_days=[None, "mon thu"],
             min_order_value=[None, Decimal("250.0000")],
         ),
         lines(
@@ -580,6 +581,7 @@ select day, product_id, location,
     cost is null as is_default_unit_cost,
     coalesce(product.shelf_life_days, shelf_life_days) as shelf_life_days,
     supplied_by as supplier_id,
+    supplier.order_days as order_days,
     supplier.min_order_value::double as min_order_value,
     item.display_minimum as display_minimum,
     item.max_stock as max_stock

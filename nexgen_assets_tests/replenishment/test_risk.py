@@ -20,7 +20,7 @@ def one(value: float) -> Floats:
 
 def risk_of(daily_mean: float, lead_time: int, position: float, order: float) -> Risk:
     demand = Poisson(one(daily_mean * (lead_time + REVIEW)))
-    return risk(ahead(demand, np.array([lead_time]), POLICY), one(position), one(order))
+    return risk(ahead(demand, np.array([lead_time]), np.array([POLICY.review_period_days])), one(position), one(order))
 
 
 def lived(daily_mean: float, lead_time: int, position: float, order: float) -> dict[str, float]:
