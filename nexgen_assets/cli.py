@@ -39,6 +39,7 @@ class Kind(StrEnum):
     products = "products"
     suppliers = "suppliers"
     item_locations = "item_locations"
+    order_policies = "order_policies"
 
 
 @app.command()

@@ -1394,9 +1394,13 @@ REORDER_RECOMMENDATIONS = Table(
     made_from=("inventory_positions", "cleaned_features", "forecasts"),
     lineage={
         "order_date": ("inventory_positions.day",),
-        **dict.fromkeys(("next_order_date", "is_review"), ("inventory_positions.day", *_REVIEWS_OF_ORDERS)),
+        **dict.fromkeys(
+            ("next_order_date", "is_review", "review_period_days"), ("inventory_positions.day", *_REVIEWS_OF_ORDERS)
+        ),
         **dict.fromkeys(("abc_class", "xyz_class", "demand_class"), _SEGMENTS_OF_ORDERS),
-        "policy_source": ("order_policies.file_key", *_SEGMENTS_OF_ORDERS),
+        **dict.fromkeys(
+            ("policy", "policy_source"), ("order_policies.policy", "order_policies.file_key", *_SEGMENTS_OF_ORDERS)
+        ),
         "target_fill_rate": ("order_policies.fill_rate",),
         "receipt_date": ("inventory_positions.lead_time_days",),
         "protection_interval_days": ("inventory_positions.lead_time_days", *_REVIEWS_OF_ORDERS),

@@ -325,8 +325,6 @@ MADE_HERE = {
     "forecasts": {"horizon", "model_version"},
     "policy_simulation": {"rule", "parameter", "segment_kind"},
     "reorder_recommendations": {
-        "review_period_days",
-        "service_level",
         "pack_rounding",
         "max_waste_share",
         "policy_version",

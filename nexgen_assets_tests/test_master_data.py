@@ -1,6 +1,6 @@
 """Master data through the whole graph: landed files, their tables, and the positions of the days that knew them."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,29 @@ def test_landed_stock_and_limits_reach_the_order(
     assert (counted["max_stock"], counted["display_minimum"], counted["blocked_reason"]) == (12, 10, None)
     assert counted["order_units"] == 6  # one pack of 6 fits above the 3 on hand
     assert counted["max_stock_units"] < 0
+
+
+@pytest.mark.usefixtures("landed")
+def test_a_landed_policy_and_order_days_reach_the_order(
+    graph: dg.Definitions, access: S3Access, deployment: Settings, tmp_path: Path
+) -> None:
+    known, tables, zone = features(), DeltaTables(access), LandingZone(access, deployment)
+    tables.replace_days(CLEANED_FEATURES, known, FIRST, LAST, "test")
+    tables.replace_days(FORECASTS, seasonal_naive_forecast(known), FIRST, LAST, "test")
+
+    before = order(graph, access)
+    policies = "product_id,location,fill_rate,effective_date\n01,,0.9,2024-01-01\n,north,0.99,2024-01-01\n"
+    land(zone, tmp_path, "order_policies/policies.csv", policies)
+    supplied = LANDED["suppliers"].replace("mon thu", "wed")
+    land(zone, tmp_path, "suppliers/suppliers.csv", supplied)
+    materialize(graph, *LANDING)
+    after = order(graph, access)
+
+    assert (before["policy_source"], before["target_fill_rate"], before["is_review"]) == (None, None, True)
+    assert before["next_order_date"] == LAST + timedelta(days=4)  # ordered on monday, and again on thursday
+    assert (after["policy_source"], after["target_fill_rate"]) == ("order_policies/policies.csv:2", 0.9)
+    assert (after["is_review"], after["order_units"]) == (False, 0)
+    assert after["next_order_date"] == LAST + timedelta(days=3)
 
 
 @pytest.mark.usefixtures("landed")

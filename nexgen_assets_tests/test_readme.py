@@ -82,7 +82,8 @@ def test_the_columns_of_a_landing_file_stand_in_the_readme(
     kind: str, required: tuple[str, ...], columns: tuple[str, ...]
 ) -> None:
     told_required, told_optional = (
-        set(cell.split(", ")) for cell in rows_below("| File | Required columns | Optional columns |")[kind]
+        set(filter(None, cell.split(", ")))
+        for cell in rows_below("| File | Required columns | Optional columns |")[kind]
     )
     assert told_required == set(required)
     assert told_optional == set(columns) - set(required)

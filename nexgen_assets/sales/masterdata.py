@@ -1,4 +1,4 @@
-"""The optional uploads: stock counts, planned events, products, suppliers and item locations, one declaration each.
+"""The optional uploads: stock, planned events, products, suppliers, item locations, policies: one declaration each.
 
 What belongs here: columns, defaults, checks and examples of these files. What does not: which line is in effect on a
 day (`replenishment`, `forecasting`), and fetching the file.
@@ -137,7 +137,8 @@ class _Lines:
         return values
 
     def refuse(self, index: int, column: str, advice: str) -> None:
-        value = self._columns[column][index]
+        values = self._columns.get(column)  # a column that the file does not have is empty
+        value = values[index] if values else ""
         self._problems.append((self._lines[index].line_number, f"column {column!r}, value {value!r}: {advice}"))
 
     def line_number(self, index: int) -> int:
@@ -209,7 +210,7 @@ def _finish_policies(lines: _Lines, columns: Columns) -> None:
             lines.refuse(
                 index,
                 "fill_rate",
-                "is no target of a newsvendor, whose target follows from price and cost; leave it empty",
+                "is no target of newsvendor: price and cost make it one; leave it empty",
             )
         if kind in {"order_up_to", "newsvendor"} and lot_days is not None:
             lines.refuse(index, "lot_days", f"means nothing to {kind}, which has no lots; leave it empty")
@@ -395,9 +396,9 @@ UPLOADS: dict[str, UploadKind] = {
         (
             Field("product_id", str, ("", "", "010003"), default=""),
             Field("location", str, ("", "", "Riverside"), default=""),
-            Field("supplier_id", str, ("", "", ""), default=""),
+            Field("supplier_id", str, ("", "S02", ""), default=""),
             Field("category", str, ("", "Bakery", ""), default=""),
-            Field("demand_class", _one_of(*DEMAND_CLASSES), ("", "", ""), default=""),
+            Field("demand_class", _one_of(*DEMAND_CLASSES), ("smooth", "", ""), default=""),
             Field("xyz_class", _one_of(*XYZ_CLASSES), ("X", "", ""), default=""),
             Field("abc_class", _one_of(*ABC_CLASSES), ("A", "", ""), default=""),
             Field("policy", _one_of(*ORDER_POLICY_KINDS), ("", "newsvendor", "min_max")),

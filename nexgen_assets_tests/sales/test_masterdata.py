@@ -73,7 +73,7 @@ def test_a_count_may_tell_all_there_is_to_know() -> None:
 
 @pytest.mark.parametrize("kind", UPLOADS.values(), ids=UPLOADS)
 def test_an_upload_keeps_the_contract_of_its_table(kind: UploadKind) -> None:
-    empty = io.BytesIO(",".join(kind.required).encode())
+    empty = io.BytesIO(",".join(kind.required or kind.columns[:1]).encode())
     assert read_upload(kind, empty, FILE).lines.schema == kind.table.arrow_schema
 
 
@@ -230,6 +230,39 @@ def test_an_item_location_may_tell_all_there_is_to_know() -> None:
     header = ",".join(UPLOADS["item_locations"].columns)
     [row] = upload("item_locations", "007,north,no,120,6,0042,2.5,2024-01-01", header=header).lines.to_pylist()
     assert list(row.values())[:8] == ["007", "north", False, 120.0, 6.0, "0042", 2.5, date(2024, 1, 1)]
+
+
+def test_an_order_policy_may_tell_all_there_is_to_know() -> None:
+    header = ",".join(UPLOADS["order_policies"].columns)
+    line = "007,north,S1,dairy,Lumpy,x,a,min_max,,0.98,7,14,,2024-01-01"
+    [row] = upload("order_policies", line, header=header).lines.to_pylist()
+    assert list(row.values())[:14] == [
+        *("007", "north", "S1", "dairy", "lumpy", "X", "A", "min_max"),
+        *(None, 0.98, 7, 14.0, None, date(2024, 1, 1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ("order_up_to,0.9,0.9,,", "column 'fill_rate', value '0.9': is a second target beside service_level"),
+        ("newsvendor,,0.9,,", "column 'fill_rate', value '0.9': is no target of newsvendor"),
+        ("newsvendor,,,3,", "column 'lot_days', value '3': means nothing to newsvendor"),
+        ("order_up_to,,,3,", "column 'lot_days', value '3': means nothing to order_up_to"),
+        ("min_max,,,3,0.5", "column 'salvage_share', value '0.5': means nothing to min_max"),
+        ("weekly,,,,", "column 'policy', value 'weekly': is none of order_up_to, min_max, reorder_quantity"),
+        ("min_max,95,,,", "column 'service_level', value '95': is not a service level"),
+    ],
+)
+def test_an_order_policy_that_contradicts_itself_is_refused(told: str, problem: str) -> None:
+    header = "policy,service_level,fill_rate,lot_days,salvage_share"
+    [found] = problems(told, header=header, kind="order_policies")
+    assert found.startswith(f"line 2: {problem}")
+
+
+def test_a_policy_stands_once_for_the_same_lines() -> None:
+    [found] = problems("A,0.9", "A,0.8", header="abc_class,service_level", kind="order_policies")
+    assert found.startswith("line 3: column 'product_id'")
 
 
 @pytest.mark.parametrize("kind", ["calendar", "products", "suppliers", "item_locations"])
