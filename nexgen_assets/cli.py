@@ -130,6 +130,23 @@ def up(
     serve(load_settings(), host, port, console)
 
 
+@app.command(name="what-if")
+def what_if(
+    service_level: Annotated[
+        float | None, typer.Option(min=0.5, max=0.9991, help="Target of every line, in place of its own")
+    ] = None,
+    lead_time: Annotated[int, typer.Option(min=-90, max=90, help="Days by which every delivery takes longer")] = 0,
+    demand: Annotated[float, typer.Option(min=0.01, max=100, help="Factor of all expected demand")] = 1.0,
+    budget: Annotated[float | None, typer.Option(min=0, help="Money that the orders of the day may cost")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file of the orders as they would be", dir_okay=False)] = None,
+) -> None:
+    """Show what the newest orders would be under other assumptions; the plan stays as it is."""
+    from nexgen_assets.commands.what_if import what_if
+    from nexgen_assets.replenishment.what_if import Change
+
+    what_if(load_settings(), Change(service_level, lead_time, demand, budget), out, console)
+
+
 @app.command()
 def backtest(  # noqa: PLR0917  (a command has as many options as it has)
     panel: Annotated[Path, typer.Argument(help="Parquet file: product_id, location, date, quantity", exists=True)],

@@ -109,19 +109,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         from nexgen_assets.replenishment.origins import FORECAST_COLUMNS, orders_of_origin
         from nexgen_assets.replenishment.policy import Policy
 
-        champions = Champions(lake.access)
-        policy = Policy(
-            service_level=settings.service_level,
-            review_period_days=settings.review_period_days,
-            pack_rounding=settings.pack_rounding,
-            max_waste_share=settings.max_waste_share,
-            unknown_stock=settings.unknown_stock,
-            daily_budget=settings.daily_budget,
-            default_margin=settings.default_margin,
-            kind=settings.order_policy,
-            order_line_cost=settings.order_line_cost,
-            holding_rate=settings.holding_rate,
-        )
+        champions, policy = Champions(lake.access), Policy.of(settings)
 
         def batches() -> Iterator[pa.RecordBatch]:
             for day in inventory_positions.days():

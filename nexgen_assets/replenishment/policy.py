@@ -10,13 +10,16 @@ The level covers the protection interval, review period + lead time, because the
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.constraints import PackRounding
 from nexgen_assets.tables import OrderPolicyKind
+
+if TYPE_CHECKING:
+    from nexgen_assets.settings import Settings
 
 Floats = NDArray[np.float64]
 UnknownStock = Literal["block", "zero"]
@@ -92,6 +95,22 @@ class Policy:
             raise ValueError(f"holding_rate must be above 0, not {self.holding_rate}")
         if not 0 <= self.max_waste_share <= 1:
             raise ValueError(f"max_waste_share must lie within 0 and 1, not {self.max_waste_share}")
+
+    @classmethod
+    def of(cls, settings: "Settings") -> "Policy":
+        """The policy that the settings tell."""
+        return cls(
+            service_level=settings.service_level,
+            review_period_days=settings.review_period_days,
+            pack_rounding=settings.pack_rounding,
+            max_waste_share=settings.max_waste_share,
+            unknown_stock=settings.unknown_stock,
+            daily_budget=settings.daily_budget,
+            default_margin=settings.default_margin,
+            kind=settings.order_policy,
+            order_line_cost=settings.order_line_cost,
+            holding_rate=settings.holding_rate,
+        )
 
     @property
     def version(self) -> str:
