@@ -3,8 +3,8 @@
     uv run python -m benchmarks.orders [--lines 100000] [--products 5000] [--repeat 2]
 
 Lines are invented from a seed: half of them with an uncertain lead time, a fifth that expires, supplier minimums and
-order policies as uploads tell them. Prints seconds of the orders, with and without a daily budget that buys half of them,
-and of the exceptions.
+order policies as uploads tell them. Prints seconds of the orders, with and without a daily budget that buys half of
+them, and of the exceptions.
 """
 
 import argparse

@@ -70,14 +70,14 @@ def published(moto_access: S3Access) -> pa.Table:
     forecasts = seasonal_naive_forecast(known)
     plan = orders_of_origin(stock, known, forecasts, None, Policy(0.95, 1))
     sold = made(DAILY_DEMAND, stock.select(list(DAILY_DEMAND.grain)))
-    found = {
-        DAILY_DEMAND: sold,
-        CLEANED_FEATURES: known,
-        INVENTORY_POSITIONS: stock,
-        FORECASTS: forecasts,
-        REORDER_RECOMMENDATIONS: plan,
-    }
-    for table, rows in found.items():
+    found = (
+        (DAILY_DEMAND, sold),
+        (CLEANED_FEATURES, known),
+        (INVENTORY_POSITIONS, stock),
+        (FORECASTS, forecasts),
+        (REORDER_RECOMMENDATIONS, plan),
+    )
+    for table, rows in found:
         tables.replace_days(table, rows, DAY, DAY, "test")
     return plan
 
