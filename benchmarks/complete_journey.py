@@ -23,7 +23,7 @@ from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.forecasting.frame import PlannedPromotions
 from nexgen_assets.forecasting.model import TrainedModel
 from nexgen_assets.forecasting.training import train
-from nexgen_assets.resources.spark import connect, embedded_engine
+from nexgen_assets.resources.spark_engine import connect, embedded_engine
 from nexgen_assets.settings import Settings
 
 FIRST, LAST = date(2017, 1, 1), date(2017, 12, 31)

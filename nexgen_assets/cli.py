@@ -235,7 +235,7 @@ def main() -> None:
     from nexgen_assets.resources.embedded_s3 import EmbeddedS3Error
     from nexgen_assets.resources.lake import LakeError
     from nexgen_assets.resources.registry import RegistryError
-    from nexgen_assets.resources.spark import SparkEngineError
+    from nexgen_assets.resources.spark_engine import SparkEngineError
     from nexgen_assets.sample_data import SampleDataError
 
     known = (

@@ -30,7 +30,8 @@ from nexgen_assets.io_managers.models import ModelIOManager
 from nexgen_assets.monitoring import monitoring_checks
 from nexgen_assets.partitions import daily_partitions
 from nexgen_assets.resources.lake import LakeResource
-from nexgen_assets.resources.spark import SparkResource, spark_remote
+from nexgen_assets.resources.spark import SparkResource
+from nexgen_assets.resources.spark_engine import spark_remote
 from nexgen_assets.settings import Settings, load_settings
 
 

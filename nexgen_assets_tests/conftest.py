@@ -22,7 +22,8 @@ from nexgen_assets.io_managers.delta import DeltaTableIOManager
 from nexgen_assets.resources.embedded_s3 import REGION, embedded_s3
 from nexgen_assets.resources.lake import LakeResource, S3Access
 from nexgen_assets.resources.registry import ModelRegistry
-from nexgen_assets.resources.spark import SparkResource, connect, embedded_engine, stop_engine
+from nexgen_assets.resources.spark import SparkResource, stop_engine
+from nexgen_assets.resources.spark_engine import connect, embedded_engine
 from nexgen_assets.settings import Settings
 
 BUCKET = "nexgen"

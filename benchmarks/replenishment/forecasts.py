@@ -25,7 +25,7 @@ from nexgen_assets.forecasting.training import train
 from nexgen_assets.replenishment.comparison import SERVICE_LEVEL, Contender
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts
 from nexgen_assets.replenishment.policy import round_up_to_whole_units
-from nexgen_assets.resources.spark import connect, embedded_engine
+from nexgen_assets.resources.spark_engine import connect, embedded_engine
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import DAY, QUANTILES
 

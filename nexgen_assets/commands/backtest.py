@@ -27,7 +27,7 @@ def run_backtest(  # noqa: PLR0917
 
     Raises PanelError, BacktestError and TrainingError with a message for the user.
     """
-    from nexgen_assets.resources.spark import connect, embedded_engine
+    from nexgen_assets.resources.spark_engine import connect, embedded_engine
 
     panel = read_panel(path, columns)
     refuse_impossible(panel, origins, horizon_days, intervals)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from nexgen_assets.launcher import dagster_home, open_instance
 from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import is_embedded, open_lake
-from nexgen_assets.resources.spark import connect, embedded_engine, spark_remote
+from nexgen_assets.resources.spark_engine import connect, embedded_engine, spark_remote
 from nexgen_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:

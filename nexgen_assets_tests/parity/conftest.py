@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from nexgen_assets.resources.lake import S3Access
-from nexgen_assets.resources.spark import connect
+from nexgen_assets.resources.spark_engine import connect
 from nexgen_assets.sales.csv_records import LandingFile
 from nexgen_assets.sales.landing import sales_lines, survey_sales_file
 from nexgen_assets.sample_data.generator import generate_sample

@@ -69,7 +69,7 @@ def _serve(pipe: Connection, conf: dict[str, str], log: Path) -> None:
         os.dup2(file.fileno(), 2)
     # PySpark's own switch for a free port instead of 15002
     os.environ["SPARK_TESTING"] = "1"
-    from nexgen_assets.resources.spark import connect
+    from nexgen_assets.resources.spark_engine import connect
 
     session = connect("local[2]", conf)
     builder = session.client._builder

@@ -12,7 +12,7 @@ from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.replenishment.open_orders import open_orders
 from nexgen_assets.replenishment.positions import inventory_positions
 from nexgen_assets.replenishment.terms import MasterData
-from nexgen_assets.resources.spark import SparkEngineError, connect
+from nexgen_assets.resources.spark_engine import SparkEngineError, connect
 from nexgen_assets.sales.assortment import Told
 from nexgen_assets.sales.cleaning import DUPLICATE_OF_OTHER_FILE, cleaned, rejected
 from nexgen_assets.sales.demand import daily_demand

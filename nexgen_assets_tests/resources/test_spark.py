@@ -11,11 +11,11 @@ import pytest
 from pyspark.errors import PySparkException
 
 from nexgen_assets.resources import spark as module
-from nexgen_assets.resources.spark import SparkEngineError, connect
+from nexgen_assets.resources.spark_engine import SparkEngineError, connect
 
 ENGINE = """
 import threading
-from nexgen_assets.resources.spark import embedded_engine
+from nexgen_assets.resources.spark_engine import embedded_engine
 with embedded_engine() as address:
     print(address, flush=True)
     threading.Event().wait()
