@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import date
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -38,6 +40,8 @@ def run_backtest(  # noqa: PLR0917
         grid.add_column(name, justify="right")
     try:
         with embedded_engine() as remote, console.status("features") as status:
+            # while the engine computes features, this process has nothing to do: XGBoost takes a second to import
+            Thread(target=import_module, args=("xgboost",)).start()
             session = connect(remote)
             for rows, model in backtest(session, panel, origins, horizon_days, intervals, settings):
                 writer = writer or pq.ParquetWriter(unfinished, rows.schema)
