@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.ahead import DemandAhead
+from nexgen_assets.replenishment.policy import IntervalDistribution
 
 Floats = NDArray[np.float64]
 
@@ -45,8 +46,7 @@ def risk(demand: DemandAhead, inventory_position: Floats, order_units: Floats) -
     stockout, stockout_before = (1 - _probability(of.cdf(position)) for of in (whole, before))
     lost = _loss(whole.expected_shortage(position))
     lost_before = np.minimum(_loss(before.expected_shortage(position)), lost)
-    if_customers_waited = whole.expected_shortage(with_order) - before.expected_shortage(with_order)
-    lost_after = _loss(np.minimum(if_customers_waited, whole.expected_shortage(with_order + lost_before)))
+    lost_after = lost_between_receipts(whole, before, with_order, lost_before)
     served_by_it = np.maximum(np.asarray(whole.mean) - before.mean, 0.0)
     return Risk(
         stockout_probability=stockout,
@@ -58,6 +58,18 @@ def risk(demand: DemandAhead, inventory_position: Floats, order_units: Floats) -
         promised_cycle_service=service,
         promised_fill_rate=1 - np.minimum(_ratio(lost_after, served_by_it), 1.0),
     )
+
+
+def lost_between_receipts(
+    until_next: IntervalDistribution, until_receipt: IntervalDistribution, with_order: Floats, lost_before: Floats
+) -> Floats:
+    """At most so many units are expected to be lost between the receipt of an order and that of the next one, [rows].
+
+    `with_order` is the inventory position with the order, `lost_before` what is lost before it can be sold (units): the
+    smaller of n_P(y) - n_L(y) and n_P(y + n_L(IP)).
+    """
+    if_customers_waited = until_next.expected_shortage(with_order) - until_receipt.expected_shortage(with_order)
+    return _loss(np.minimum(if_customers_waited, until_next.expected_shortage(with_order + lost_before)))
 
 
 def _probability(values: NDArray[np.floating]) -> Floats:
