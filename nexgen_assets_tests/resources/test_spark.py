@@ -10,7 +10,7 @@ import time
 import pytest
 from pyspark.errors import PySparkException
 
-from nexgen_assets.resources import spark as module
+from nexgen_assets.resources import spark_engine as module
 from nexgen_assets.resources.spark_engine import SparkEngineError, connect
 
 ENGINE = """
@@ -44,3 +44,4 @@ def test_an_engine_that_is_killed_is_an_error_within_30_seconds() -> None:
     with pytest.raises(PySparkException):
         session.range(3).count()
     assert time.monotonic() - began < 30
+    session.stop()  # or PySpark would ask it again, as the session of this process
