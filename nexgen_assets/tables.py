@@ -1485,8 +1485,9 @@ ORDER_EXCEPTIONS = Table(
         Column(
             "exception",
             TEXT,
-            "`stocked_out`, `potential_stockout`, `order_blocked`, `surplus_on_order`, `excess_stock`, `expiry_risk`, "
-            "`order_cut`, `order_raised`, `data_assumed`",
+            "`stocked_out`, `potential_stockout`, `late_supplier_order`, `phantom_stock`, `forecast_break`, "
+            "`order_blocked`, `surplus_on_order`, `excess_stock`, `expiry_risk`, `order_cut`, `order_raised`, "
+            "`data_assumed`",
             nullable=False,
         ),
         Column(
@@ -1505,17 +1506,32 @@ ORDER_EXCEPTIONS = Table(
         Column("revision", TEXT, "Revision of the order row", nullable=False),
     ),
     figures={"exceptions": "count(*)", "money_at_risk": 'sum("money_at_risk")'},
-    made_from=("reorder_recommendations",),
-    lineage=dict.fromkeys(
-        ("exception", "exception_rank", "number", "threshold", "number_unit", "action"),
-        tuple(
-            f"reorder_recommendations.{name}"
-            for name in (
-                *("on_hand", "on_order_units", "surplus_units", "order_units", "net_requirement", "assumptions"),
-                *("stockout_probability_until_receipt", "expected_waste_units", "expected_demand", "blocked_reason"),
-            )
-        ),
+    made_from=(
+        *("reorder_recommendations", "open_orders", "daily_demand", "inventory_positions"),
+        *("cleaned_features", "forecasts"),
     ),
+    lineage={
+        **{
+            name: (f"reorder_recommendations.{name}",)
+            for name in ("day", "product_id", "location", "product_name", "category", "supplier_id", "revision")
+        },
+        **dict.fromkeys(
+            ("exception", "exception_rank", "number", "threshold", "number_unit", "action", "money_at_risk"),
+            (
+                *(
+                    f"reorder_recommendations.{name}"
+                    for name in (
+                        *("on_hand", "on_order_units", "surplus_units", "order_units", "net_requirement"),
+                        *("stockout_probability_until_receipt", "expected_waste_units", "expected_demand"),
+                        *("blocked_reason", "assumptions", "unit_price", "unit_cost"),
+                    )
+                ),
+                *(f"open_orders.{name}" for name in ("due_date", "order_units", "is_assumed_received")),
+                *(f"daily_demand.{name}" for name in ("demand_units", "is_open", "is_stockout")),
+                *("inventory_positions.on_hand", "cleaned_features.zero_share_91", "forecasts.mean"),
+            ),
+        ),
+    },
 )
 
 _ERRORS = ("absolute_error_units", "wape", "bias", "mase", "rmsse")
