@@ -14,7 +14,7 @@ from nexgen_assets.partitions import key_range
 from nexgen_assets.replenishment.recent_sales import JUDGED_DAYS, SILENT_DAYS
 from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import LakeResource
-from nexgen_assets.resources.registry import Champions
+from nexgen_assets.resources.registry import Champions, RegistryError
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import INVENTORY_POSITIONS, OPEN_ORDERS, ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
 
@@ -171,7 +171,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
                 return None
             try:
                 calibration = champions.calibration_of(ahead["model_version"].unique().to_pylist())
-            except ValueError as unreadable:
+            except (ValueError, RegistryError) as unreadable:
                 context.log.warning(f"the sales since {origin} are beside no forecast: {unreadable}")
                 return None
             return recent.outlook(cleaned_features.day(origin), ahead, calibration)
@@ -180,7 +180,9 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
             for day in key_range(context.partition_key_range):
                 orders, known = reorder_recommendations.day(day), cleaned_features.day(day, recent.RATE_COLUMNS)
                 forecast = outlook(day - timedelta(days=JUDGED_DAYS))
-                sales = recent.recent_sales(day, orders, sold, stock, known, forecast)
+                sales = recent.recent_sales(
+                    day, orders, demand=sold, positions=stock, features=known, forecast=forecast
+                )
                 yield from exceptions_of(orders, open_orders.day(day), sales).to_batches()
 
         return pa.RecordBatchReader.from_batches(ORDER_EXCEPTIONS.arrow_schema, batches())

@@ -80,7 +80,7 @@ def outlook(features: pa.Table, forecasts: pa.Table, calibration: Calibration | 
 
 
 def recent_sales(
-    day: date, orders: pa.Table, demand: DayOf, positions: DayOf, features: pa.Table, forecast: Outlook | None
+    day: date, orders: pa.Table, *, demand: DayOf, positions: DayOf, features: pa.Table, forecast: Outlook | None
 ) -> RecentSales:
     """What the days up to `day` say of the order rows of that day.
 

@@ -1,6 +1,6 @@
 """Recent sales: silences that are no chance, and sales beside their forecast."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from nexgen_assets.replenishment.recent_sales import (
     RATE_COLUMNS,
     SILENT_DAYS,
     STOCK_COLUMNS,
+    DayOf,
     Outlook,
     RecentSales,
     outlook,
@@ -24,7 +25,8 @@ from nexgen_assets.replenishment.recent_sales import (
 from nexgen_assets_tests.replenishment.test_origins import exact, features, modelled
 
 DAY = date(2026, 3, 10)
-SERIES = {"product_id": "007", "location": "north"}
+SERIES = {"product_id": "002", "location": "north"}
+Told = dict[str, dict[int, Any]]
 ORDERS = pa.table({name: [value] for name, value in SERIES.items()})
 
 
@@ -40,9 +42,7 @@ def table_of(table: tables.Table, columns: Sequence[str], row: dict[str, Any] | 
     return pa.Table.from_pylist([] if row is None else [SERIES | row], schema=schema)
 
 
-def days_of(
-    units: Sequence[int], **told: dict[int, Any]
-) -> tuple[Callable[[date], pa.Table], Callable[[date], pa.Table]]:
+def days_of(units: Sequence[int], told: Told) -> tuple[DayOf, DayOf]:
     """Demand and stock of the days up to DAY, the newest first; `told` says by column what differs on which of them."""
 
     def at(name: str, ago: int, usual: Any) -> Any:
@@ -62,11 +62,15 @@ def days_of(
     return demand, stock
 
 
-def said(
-    units: Sequence[int], known: pa.Table | None = None, forecast: Outlook | None = None, **told: dict[int, Any]
-) -> dict[str, float]:
-    found = recent_sales(DAY, ORDERS, *days_of(units, **told), known or rates(), forecast)
-    return {name: float(values[0]) for name, values in found._asdict().items()}
+def sales(units: Sequence[int], told: Told, known: pa.Table, forecast: Outlook | None) -> RecentSales:
+    demand, stock = days_of(units, told)
+    return recent_sales(DAY, ORDERS, demand=demand, positions=stock, features=known, forecast=forecast)
+
+
+def silence(units: Sequence[int], known: pa.Table | None = None, told: Told | None = None) -> tuple[float, float]:
+    """Silent days, and the longest silence."""
+    found = sales(units, told or {}, known or rates(), None)
+    return found.silent_days[0], found.longest_silence[0]
 
 
 # ---- silence
@@ -83,10 +87,8 @@ def said(
         ([0, 0, 0, 4], {"demand_row": {0: False}}, 2),
     ],
 )
-def test_silent_are_the_days_in_stock_and_open_since_the_last_sale(
-    units: list[int], told: dict[str, dict[int, Any]], silent: int
-) -> None:
-    assert said(units, **told)["silent_days"] == silent
+def test_silent_are_the_days_in_stock_and_open_since_the_last_sale(units: list[int], told: Told, silent: int) -> None:
+    assert silence(units, told=told)[0] == silent
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_the_longest_silence_is_as_likely_as_one_in_a_thousand(
     known: pa.Table, days_before: int, days_with_sale: int
 ) -> None:
     """By hand: the share of days with a sale before the silence, by Laplace's rule of succession."""
-    longest = said([0], known)["longest_silence"]
+    _, longest = silence([0], known)
 
     without_sale = 1 - (days_with_sale + 1) / (days_before + 2)
     assert without_sale**longest == pytest.approx(0.001, rel=1e-5)
@@ -109,7 +111,7 @@ def test_the_longest_silence_is_as_likely_as_one_in_a_thousand(
 
 @pytest.mark.parametrize("known", [rates(zero_share=None), rates(95, zero_share=1.0), rates(3, age_days=2.0)])
 def test_without_sales_before_it_no_silence_is_long(known: pa.Table) -> None:
-    assert np.isnan(said([0], known)["longest_silence"])
+    assert np.isnan(silence([0], known)[1])
 
 
 def test_a_steady_seller_is_rarely_taken_for_silent_by_chance() -> None:
@@ -121,9 +123,9 @@ def test_a_steady_seller_is_rarely_taken_for_silent_by_chance() -> None:
     series = pa.table({"product_id": [str(n) for n in range(rows)], "location": ["north"] * rows})
     known = series.append_column("days_since_sale", pa.array(since)).append_column("age_days", pa.array([300.0] * rows))
     known = known.append_column("zero_share_91", pa.array(zero_share))
-    no_day = days_of([])[0](DAY), table_of(tables.INVENTORY_POSITIONS, STOCK_COLUMNS, None)
+    demand, stock = days_of([], {})
 
-    found = recent_sales(DAY, series, lambda _: no_day[0], lambda _: no_day[1], known, None)
+    found = recent_sales(DAY, series, demand=demand, positions=stock, features=known, forecast=None)
 
     assert 0 < (since > found.longest_silence).mean() < 0.002
 
@@ -131,18 +133,11 @@ def test_a_steady_seller_is_rarely_taken_for_silent_by_chance() -> None:
 # ---- sales beside their forecast
 
 
-PRODUCT = "002"
-FORECAST = outlook(features([PRODUCT]), modelled([PRODUCT]), exact())  # 10 units on each of seven days
+FORECAST = outlook(features(["002"]), modelled(["002"]), exact())  # 10 units on each of seven days
 
 
-def beside(units: Sequence[int], **told: dict[int, Any]) -> RecentSales:
-    demand, stock = days_of(units, **told)
-    orders = pa.table({"product_id": [PRODUCT], "location": ["north"]})
-    renamed = [
-        lambda day, of=of: of(day).set_column(0, "product_id", pa.array([PRODUCT] * of(day).num_rows, pa.string()))
-        for of in (demand, stock)
-    ]
-    return recent_sales(DAY, orders, *renamed, rates(), FORECAST)
+def beside(units: Sequence[int], told: Told | None = None) -> RecentSales:
+    return sales(units, told or {}, rates(), FORECAST)
 
 
 def test_the_last_seven_days_stand_beside_what_was_forecast_for_them() -> None:
@@ -157,12 +152,12 @@ def test_the_last_seven_days_stand_beside_what_was_forecast_for_them() -> None:
     "told",
     [{"is_open": {1: False}}, {"is_stockout": {1: True}}, {"is_stockout_assumed": {1: True}}, {"on_hand": {1: 0.0}}],
 )
-def test_a_day_on_which_less_could_be_sold_counts_as_its_forecast(told: dict[str, dict[int, Any]]) -> None:
-    assert beside([10, 0, 10, 10, 10, 10, 10], **told).sold_units.tolist() == pytest.approx([70.0])
+def test_a_day_on_which_less_could_be_sold_counts_as_its_forecast(told: Told) -> None:
+    assert beside([10, 0, 10, 10, 10, 10, 10], told).sold_units.tolist() == pytest.approx([70.0])
 
 
 def test_more_than_the_forecast_is_more_also_where_it_sold_out() -> None:
-    assert beside([30, 0, 30, 30, 30, 30, 30], on_hand={1: 0.0}).sold_units.tolist() == [180.0]
+    assert beside([30, 0, 30, 30, 30, 30, 30], {"on_hand": {1: 0.0}}).sold_units.tolist() == [180.0]
 
 
 def test_a_series_without_rows_since_then_sold_nothing() -> None:
@@ -170,9 +165,11 @@ def test_a_series_without_rows_since_then_sold_nothing() -> None:
 
 
 def test_a_series_that_was_not_forecast_stands_beside_nothing() -> None:
-    found = said([5] * 7, forecast=FORECAST)
+    of_another = outlook(features(["003"]), modelled(["003"]), exact())
 
-    assert [np.isnan(found[name]) for name in ("forecast_units", "least_units", "most_units")] == [True] * 3
+    found = sales([5] * 7, {}, rates(), of_another)
+
+    assert [np.isnan(values[0]) for values in found[3:]] == [True] * 3
 
 
 def test_an_outlook_is_of_the_series_that_forecasts_and_features_share() -> None:
