@@ -184,7 +184,7 @@ def test_several_late_orders_of_a_line_are_one_exception_with_the_longest_delay(
 
 
 def test_out_of_stock_with_a_far_receipt_is_one_exception_and_loses_the_demand_until_then() -> None:
-    out = {"on_hand": 0.0, "expected_lost_units_until_receipt": 1.0, "order_units": 0.0}
+    out: dict[str, Any] = {"on_hand": 0.0, "expected_lost_units_until_receipt": 1.0, "order_units": 0.0}
 
     assert found(due(15), **out) == [("stocked_out", 0.0, 0.0, 14 * 2 * 3.0)]
 
