@@ -93,7 +93,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         )
 
     @table_asset(
-        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="5"),
+        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="6"),
     )
     def reorder_recommendations(
         inventory_positions: TableReader,
@@ -105,9 +105,9 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         """One row per product x location to decide on, with every number its order quantity comes from.
 
         Demand until the order of the next review can be sold, as uncertain as that and the lead time are, at the target
-        of the line's policy, less what is on hand and on order, in lots if the policy has any, within the constraints
-        of supplier and location, each with its effect in units. A row without need, without a review or blocked has
-        `order_units` 0.
+        of the line's policy, less what is on hand and on order and not promised, in lots if the policy has any, within
+        the constraints of supplier and location, each with its effect in units. A row without need, without a review or
+        blocked has `order_units` 0.
         """
         from nexgen_assets.replenishment.origins import FORECAST_COLUMNS, orders_of_origin
         from nexgen_assets.replenishment.policy import Policy

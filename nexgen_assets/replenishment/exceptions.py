@@ -72,8 +72,13 @@ class _Orders:
         return ~self.assumes("on_hand")
 
     @property
+    def available_units(self) -> Floats:
+        """On hand and promised to nobody."""
+        return self.on_hand - self.committed_units
+
+    @property
     def is_out_of_stock(self) -> Flags:
-        return self.is_stock_known & (self.on_hand <= 0) & (self.expected_demand > 0)
+        return self.is_stock_known & (self.available_units <= 0) & (self.expected_demand > 0)
 
     @property
     def is_potentially_out_of_stock(self) -> Flags:
@@ -100,7 +105,7 @@ class _Orders:
         """
         ordered = np.where(self.order_units > 0, self.lead_time_days + 1, np.inf)
         first = np.minimum(self.days_to_receipt, ordered)
-        gap = first - 1 - _ratio(self.on_hand, self.daily_demand, self.daily_demand > 0)
+        gap = first - 1 - _ratio(np.maximum(self.available_units, 0.0), self.daily_demand, self.daily_demand > 0)
         is_waited_for = np.isfinite(self.days_to_receipt) & (self.daily_demand > 0)
         return np.where(is_waited_for, np.maximum(gap, 0.0), 0.0)
 
@@ -121,7 +126,7 @@ class _Orders:
 
 
 def _stocked_out(of: _Orders) -> _Found:
-    return _Found(of.is_out_of_stock, of.on_hand, 0.0, of.lost_before_receipt * of.unit_price)
+    return _Found(of.is_out_of_stock, of.available_units, 0.0, of.lost_before_receipt * of.unit_price)
 
 
 def _potential_stockout(of: _Orders) -> _Found:
@@ -133,7 +138,7 @@ def _late_supplier_order(of: _Orders) -> _Found:
     is_overdue, is_told = np.isfinite(of.days_overdue), of.is_out_of_stock | of.is_potentially_out_of_stock
     gap = np.where(is_told | ~of.is_stock_known, 0.0, of.days_without_stock)
     until = np.minimum(of.days_to_receipt, of.lead_time_days + 1) - 1
-    uncovered = of.daily_demand * until - np.maximum(of.on_hand - of.unconfirmed_units, 0.0)
+    uncovered = of.daily_demand * until - np.maximum(of.available_units - of.unconfirmed_units, 0.0)
     missing = np.where(is_overdue, np.clip(uncovered, 0.0, of.late_units), 0.0)
     return _Found(
         is_overdue | (gap > 0),
@@ -164,8 +169,8 @@ def _surplus_on_order(of: _Orders) -> _Found:
 
 
 def _excess_stock(of: _Orders) -> _Found:
-    number = _ratio(of.on_hand, of.daily_demand, of.on_hand > 0)
-    surplus = np.maximum(of.on_hand - of.order_up_to_level, 0.0)
+    number = _ratio(of.available_units, of.daily_demand, of.available_units > 0)
+    surplus = np.maximum(of.available_units - of.order_up_to_level, 0.0)
     holds = (number > EXCESS_COVER_DAYS) & (surplus > 0)
     return _Found(holds, number, EXCESS_COVER_DAYS, surplus * of.unit_cost)
 
@@ -203,7 +208,8 @@ def _ratio(part: Floats, whole: Floats, where: Flags) -> Floats:
 DEFINITIONS: dict[str, Definition] = {
     "stocked_out": Definition(
         "units",
-        "nothing is on hand, and demand is expected; at risk is what is lost before an order can be sold",
+        "nothing is on hand that is not promised, and demand is expected; at risk is what is lost before an order can "
+        "be sold",
         "expedite what is on order, or order elsewhere",
         _stocked_out,
     ),
@@ -248,7 +254,7 @@ DEFINITIONS: dict[str, Definition] = {
     ),
     "excess_stock": Definition(
         "days",
-        "what is on hand lasts longer than the threshold, and is above the order-up-to level",
+        "what is on hand and not promised lasts longer than the threshold, and is above the order-up-to level",
         "move it to another location or mark it down",
         _excess_stock,
     ),

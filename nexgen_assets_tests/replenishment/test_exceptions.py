@@ -177,6 +177,14 @@ def test_an_order_that_comes_in_time_is_not_late(open_line: dict[str, Any], row:
     assert [name for name, *_ in found(open_line, **row) if name == "late_supplier_order"] == []
 
 
+def test_stock_that_is_promised_cannot_be_sold() -> None:
+    lost = {"expected_lost_units_until_receipt": 4.0}
+
+    assert found(committed_units=13.0, **lost) == [("stocked_out", 0.0, 0.0, 12.0)]
+    assert found(on_hand=126.0, committed_units=20.0) == []
+    assert found(told_late(3), committed_units=6.0) == [("late_supplier_order", 3.0, 0.0, 5 * 3.0)]
+
+
 def test_several_late_orders_of_a_line_are_one_exception_with_the_longest_delay() -> None:
     two = (told_late(2, order_units=5.0), told_late(4, order_units=3.0))
 
