@@ -42,7 +42,7 @@ def list_orders(  # noqa: PLR0917  (a command has as many options as it has)
 
 
 @app.command()
-def exceptions(  # noqa: PLR0917  (a command has as many options as it has)
+def exceptions(
     kind: Annotated[str | None, typer.Option(help="Only this kind, such as stocked_out")] = None,
     product: Product = None,
     location: Location = None,

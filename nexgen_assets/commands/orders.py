@@ -102,7 +102,7 @@ class Desk:
         return found[0]
 
 
-def list_orders(  # noqa: PLR0917
+def list_orders(
     settings: Settings,
     choice: Choice,
     state: str | None,
