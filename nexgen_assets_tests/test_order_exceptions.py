@@ -37,7 +37,7 @@ def units_of(product: str, day: date) -> int:
     ago = (LAST - day).days
     if product == SILENT:
         return 0 if ago < 10 else USUAL
-    return 5 * USUAL if product == RISING and ago < 7 else USUAL
+    return 5 * USUAL if product == RISING and ago < 14 else USUAL
 
 
 def sold(day: date, product: str) -> Row:
@@ -104,7 +104,7 @@ def found(tables: DeltaTables, day: date) -> dict[str, str]:
 
 @pytest.mark.usefixtures("shop")
 def test_open_orders_and_the_sales_before_the_day_make_exceptions(graph: dg.Definitions, tables: DeltaTables) -> None:
-    forecast(tables, LAST - timedelta(days=7))
+    forecast(tables, LAST - timedelta(days=14), LAST - timedelta(days=7))
 
     materialize(graph, "order_exceptions", day=LAST)
 
@@ -115,9 +115,11 @@ def test_open_orders_and_the_sales_before_the_day_make_exceptions(graph: dg.Defi
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_day_of_which_nothing_was_forecast_a_week_ago_breaks_no_forecast(
+def test_a_day_of_which_nothing_was_forecast_two_weeks_ago_breaks_no_forecast(
     graph: dg.Definitions, tables: DeltaTables
 ) -> None:
+    forecast(tables, LAST - timedelta(days=7))
+
     materialize(graph, "order_exceptions", day=LAST)
 
     assert found(tables, LAST) == {SILENT: "phantom_stock", WAITING: "late_supplier_order"}
@@ -128,6 +130,7 @@ def test_forecasts_of_a_model_that_cannot_be_loaded_break_nothing_and_stop_nothi
     graph: dg.Definitions, tables: DeltaTables
 ) -> None:
     origin = LAST - timedelta(days=7)
+    forecast(tables, LAST - timedelta(days=14))
     ahead = seasonal_naive_forecast(tables.read(CLEANED_FEATURES, origin, origin))
     of_a_model = ahead.set_column(
         ahead.column_names.index("model_version"), "model_version", pa.array(["gone"] * ahead.num_rows)
@@ -141,7 +144,7 @@ def test_forecasts_of_a_model_that_cannot_be_loaded_break_nothing_and_stop_nothi
 
 @pytest.mark.usefixtures("shop")
 def test_a_range_of_days_has_the_exceptions_of_its_single_days(graph: dg.Definitions, tables: DeltaTables) -> None:
-    forecast(tables, DAYS[-9], DAYS[-8])
+    forecast(tables, *(LAST - timedelta(days=ago) for ago in (15, 14, 8, 7)))
     for day in DAYS[-2:]:
         materialize(graph, "order_exceptions", day=day)
     single = tables.read(ORDER_EXCEPTIONS).sort_by([(name, "ascending") for name in ORDER_EXCEPTIONS.grain])

@@ -1,7 +1,7 @@
 """From forecasts to orders."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 
 import dagster as dg
@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from nexgen_assets.assets.common import OWNERS, PYTHON_KINDS, SPARK_KINDS, daily_table, lookback, table_asset
 from nexgen_assets.io_managers.delta_tables import TableReader
 from nexgen_assets.partitions import key_range
-from nexgen_assets.replenishment.recent_sales import JUDGED_DAYS, SILENT_DAYS
+from nexgen_assets.replenishment.recent_sales import JUDGED_DAYS, JUDGED_WEEKS, SILENT_DAYS
 from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.registry import Champions, RegistryError
@@ -133,8 +133,8 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         ins={
             "daily_demand": lookback("daily_demand", SILENT_DAYS - 1),
             "inventory_positions": lookback("inventory_positions", SILENT_DAYS - 1, may_have_gaps=True),
-            "cleaned_features": lookback("cleaned_features", JUDGED_DAYS, may_have_gaps=True),
-            "forecasts": lookback("forecasts", JUDGED_DAYS, may_have_gaps=True),
+            "cleaned_features": lookback("cleaned_features", JUDGED_DAYS * JUDGED_WEEKS, may_have_gaps=True),
+            "forecasts": lookback("forecasts", JUDGED_DAYS * JUDGED_WEEKS, may_have_gaps=True),
         },
         **daily_table(ORDER_EXCEPTIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="2"),
     )
@@ -153,7 +153,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         Stockouts now and before an order can be sold, late suppliers, stock that may not be there, sales far from their
         forecast, blocked, cut and raised orders, surplus and excess stock, expiry, and orders that rest on assumptions:
         each with its number and threshold, most money at risk first. Looks back 28 days on sales and stock, and at what
-        was forecast 7 days ago, if anything was.
+        was forecast 7 and 14 days ago, if anything was.
         """
         from nexgen_assets.replenishment import recent_sales as recent
         from nexgen_assets.replenishment.exceptions import order_exceptions as exceptions_of
@@ -179,10 +179,8 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         def batches() -> Iterator[pa.RecordBatch]:
             for day in key_range(context.partition_key_range):
                 orders, known = reorder_recommendations.day(day), cleaned_features.day(day, recent.RATE_COLUMNS)
-                forecast = outlook(day - timedelta(days=JUDGED_DAYS))
-                sales = recent.recent_sales(
-                    day, orders, demand=sold, positions=stock, features=known, forecast=forecast
-                )
+                ahead = [outlook(origin) for origin in recent.judged_origins(day)]
+                sales = recent.recent_sales(day, orders, demand=sold, positions=stock, features=known, forecasts=ahead)
                 yield from exceptions_of(orders, open_orders.day(day), sales).to_batches()
 
         return pa.RecordBatchReader.from_batches(ORDER_EXCEPTIONS.arrow_schema, batches())

@@ -154,7 +154,8 @@ def _phantom_stock(of: _Orders) -> _Found:
 
 
 def _forecast_break(of: _Orders) -> _Found:
-    is_more, is_less = of.sold_units > of.most_units, (of.sold_units < of.least_units) & ~of.has_silent_shelf
+    is_more = (of.sold_units > of.most_units) & (of.side_before > 0)
+    is_less = (of.sold_units < of.least_units) & (of.side_before < 0) & ~of.has_silent_shelf
     money = np.abs(of.sold_units - of.forecast_units) * of.unit_price
     return _Found(is_more | is_less, of.sold_units, np.where(is_more, of.most_units, of.least_units), money)
 
@@ -235,8 +236,8 @@ DEFINITIONS: dict[str, Definition] = {
     ),
     "forecast_break": Definition(
         "units",
-        "sold in 7 days, out of 99 % of what was forecast for them 7 days ago; a day closed or out of stock counts as "
-        "forecast; at risk is the difference to the mean forecast",
+        "sold in 7 days, outside of 90 % of what was forecast for them 7 days ago, as those of the week before were, "
+        "on the same side; a day closed or out of stock counts as forecast; at risk is the difference to the mean",
         "find out why, and change the order if it goes on",
         _forecast_break,
     ),

@@ -4,7 +4,7 @@ What belongs here: both measures, from the daily tables of a bounded number of d
 them (`exceptions.py`), the judgement of all forecasts together (`forecasting/drift.py`), and reading tables.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -28,7 +28,9 @@ SILENT_DAYS = 28  # days looked back on for a silence
 SILENCE_CHANCE = 0.001
 RATE_DAYS = 91
 JUDGED_DAYS = 7  # whole weeks: every weekday counts alike
-FORECAST_CHANCE = 0.005  # on either side
+JUDGED_WEEKS = 2
+# on either side, of each week: the tails beyond are measured poorly where a model learned from few series
+FORECAST_CHANCE = 0.05
 DEMAND_COLUMNS = ("product_id", "location", "demand_units", "is_open", "is_stockout", "is_stockout_assumed")
 STOCK_COLUMNS = ("product_id", "location", "on_hand")
 RATE_COLUMNS = ("product_id", "location", "days_since_sale", "age_days", f"zero_share_{RATE_DAYS}")
@@ -39,7 +41,8 @@ class RecentSales(NamedTuple):
 
     `silent_days` are days without a sale though there was stock and the location was open; `longest_silence` of them
     are as likely as SILENCE_CHANCE. `sold_units` of the last JUDGED_DAYS stand beside what was forecast for them:
-    `forecast_units` on average, below `least_units` or above `most_units` with FORECAST_CHANCE each.
+    `forecast_units` on average, below `least_units` or above `most_units` with FORECAST_CHANCE each. `side_before` says
+    where the JUDGED_DAYS before those were beside their own forecast: 1 above, -1 below, 0 within.
     """
 
     silent_days: Floats
@@ -48,6 +51,7 @@ class RecentSales(NamedTuple):
     forecast_units: Floats
     least_units: Floats
     most_units: Floats
+    side_before: Floats
 
 
 def nothing_known(rows: int) -> RecentSales:
@@ -57,7 +61,7 @@ def nothing_known(rows: int) -> RecentSales:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What was forecast JUDGED_DAYS ago: mean of each day [series, JUDGED_DAYS], and demand over all of them."""
+    """What one origin forecast for the JUDGED_DAYS after it: the mean of each [series, JUDGED_DAYS], and their sum."""
 
     series: pa.Array
     means: Floats
@@ -80,19 +84,32 @@ def outlook(features: pa.Table, forecasts: pa.Table, calibration: Calibration | 
 
 
 def recent_sales(
-    day: date, orders: pa.Table, *, demand: DayOf, positions: DayOf, features: pa.Table, forecast: Outlook | None
+    day: date,
+    orders: pa.Table,
+    *,
+    demand: DayOf,
+    positions: DayOf,
+    features: pa.Table,
+    forecasts: Sequence[Outlook | None],
 ) -> RecentSales:
     """What the days up to `day` say of the order rows of that day.
 
     `demand` and `positions` give the rows of `tables.DAILY_DEMAND` (DEMAND_COLUMNS) and `tables.INVENTORY_POSITIONS`
     (STOCK_COLUMNS) of a day, none of a day that was never built; `features` those of `tables.CLEANED_FEATURES`
-    (RATE_COLUMNS) of `day`; `forecast` is the outlook of the origin JUDGED_DAYS before it, None without one.
+    (RATE_COLUMNS) of `day`; `forecasts` are the outlooks of its `judged_origins`, None without one.
     """
     series = series_key(orders)
     days = [_Day.of(series, demand(on), positions(on)) for on in (day - timedelta(days=n) for n in range(SILENT_DAYS))]
-    return RecentSales(
-        _silence(days), _longest_silence(series, features), *_beside_forecast(series, days[:JUDGED_DAYS], forecast)
+    last, before = (
+        _beside_forecast(series, days[JUDGED_DAYS * week :][:JUDGED_DAYS], forecasts[week])
+        for week in range(JUDGED_WEEKS)
     )
+    return RecentSales(_silence(days), _longest_silence(series, features), *last, side_before=_side(*before))
+
+
+def judged_origins(day: date) -> list[date]:
+    """The origins whose forecasts the sales up to `day` stand beside, the newest first."""
+    return [day - timedelta(days=JUDGED_DAYS * (week + 1)) for week in range(JUDGED_WEEKS)]
 
 
 @dataclass(frozen=True)
@@ -150,9 +167,14 @@ def _longest_silence(series: pa.Array, features: pa.Table) -> Floats:
     return np.where((before > 0) & (with_sale > 0), longest, np.nan)
 
 
+def _side(sold: Floats, _: Floats, least: Floats, most: Floats) -> Floats:
+    return (sold > most).astype(np.float64) - (sold < least)
+
+
 def _beside_forecast(
     series: pa.Array, days: list[_Day], forecast: Outlook | None
 ) -> tuple[Floats, Floats, Floats, Floats]:
+    """Units sold, the mean forecast and its bounds; `days` are those of the forecast, the newest first."""
     if forecast is None:
         unknown = np.full(len(series), np.nan)
         return unknown, unknown, unknown, unknown

@@ -70,12 +70,12 @@ def told_late(days: int, **row: Any) -> dict[str, Any]:
 
 
 def sold(*numbers: float) -> RecentSales:
-    """Silent days, the longest silence, units sold, forecast, and its bounds."""
+    """Silent days, the longest silence, units sold, forecast, its bounds, and the side of the week before."""
     return RecentSales(*(np.array([number]) for number in numbers))
 
 
 NAN = float("nan")
-SILENT = sold(12.0, 8.5, NAN, NAN, NAN, NAN)
+SILENT = sold(12.0, 8.5, NAN, NAN, NAN, NAN, 0.0)
 
 
 def test_a_line_in_good_order_is_no_exception() -> None:
@@ -217,21 +217,25 @@ def test_a_silence_that_has_another_reason_is_no_phantom_stock(open_line: dict[s
 @pytest.mark.parametrize(
     ("sales", "exception"),
     [
-        (sold(0.0, 8.5, 40.0, 14.0, 3.0, 31.0), (40.0, 31.0, 26 * 3.0)),
-        (sold(0.0, 8.5, 2.0, 14.0, 3.0, 31.0), (2.0, 3.0, 12 * 3.0)),
+        (sold(0.0, 8.5, 40.0, 14.0, 3.0, 31.0, 1.0), (40.0, 31.0, 26 * 3.0)),
+        (sold(0.0, 8.5, 2.0, 14.0, 3.0, 31.0, -1.0), (2.0, 3.0, 12 * 3.0)),
     ],
 )
 def test_sales_outside_of_their_forecast_break_it(sales: RecentSales, exception: tuple[float, ...]) -> None:
     assert found(sales=sales) == [("forecast_break", *exception)]
 
 
-@pytest.mark.parametrize("units", [3.0, 14.0, 31.0, NAN])
-def test_sales_within_their_forecast_or_without_one_break_nothing(units: float) -> None:
-    assert found(sales=sold(0.0, 8.5, units, 14.0, 3.0, 31.0)) == []
+@pytest.mark.parametrize(
+    ("units", "side_before"), [(3.0, -1.0), (14.0, 1.0), (31.0, 1.0), (NAN, 1.0), (40.0, 0.0), (40.0, -1.0), (2.0, 1.0)]
+)
+def test_sales_within_their_forecast_in_either_week_or_without_one_break_nothing(
+    units: float, side_before: float
+) -> None:
+    assert found(sales=sold(0.0, 8.5, units, 14.0, 3.0, 31.0, side_before)) == []
 
 
 def test_low_sales_off_a_shelf_that_may_be_empty_are_no_break_of_the_forecast() -> None:
-    assert [name for name, *_ in found(sales=sold(12.0, 8.5, 0.0, 14.0, 3.0, 31.0))] == ["phantom_stock"]
+    assert [name for name, *_ in found(sales=sold(12.0, 8.5, 0.0, 14.0, 3.0, 31.0, -1.0))] == ["phantom_stock"]
 
 
 def test_unknown_prices_leave_the_money_unknown_and_rank_last() -> None:

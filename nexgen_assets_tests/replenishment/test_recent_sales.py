@@ -1,7 +1,7 @@
 """Recent sales: silences that are no chance, and sales beside their forecast."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,9 @@ import pyarrow as pa
 import pytest
 
 from nexgen_assets import tables
+from nexgen_assets.forecasting.interval import interval_demand
+from nexgen_assets.forecasting.quantiles import calibrate
+from nexgen_assets.forecasting.rows import series_key
 from nexgen_assets.replenishment.recent_sales import (
     DEMAND_COLUMNS,
     JUDGED_DAYS,
@@ -64,7 +67,7 @@ def days_of(units: Sequence[int], told: Told) -> tuple[DayOf, DayOf]:
 
 def sales(units: Sequence[int], told: Told, known: pa.Table, forecast: Outlook | None) -> RecentSales:
     demand, stock = days_of(units, told)
-    return recent_sales(DAY, ORDERS, demand=demand, positions=stock, features=known, forecast=forecast)
+    return recent_sales(DAY, ORDERS, demand=demand, positions=stock, features=known, forecasts=[forecast, forecast])
 
 
 def silence(units: Sequence[int], known: pa.Table | None = None, told: Told | None = None) -> tuple[float, float]:
@@ -125,7 +128,7 @@ def test_a_steady_seller_is_rarely_taken_for_silent_by_chance() -> None:
     known = known.append_column("zero_share_91", pa.array(zero_share))
     demand, stock = days_of([], {})
 
-    found = recent_sales(DAY, series, demand=demand, positions=stock, features=known, forecast=None)
+    found = recent_sales(DAY, series, demand=demand, positions=stock, features=known, forecasts=[None, None])
 
     assert 0 < (since > found.longest_silence).mean() < 0.002
 
@@ -160,6 +163,39 @@ def test_more_than_the_forecast_is_more_also_where_it_sold_out() -> None:
     assert beside([30, 0, 30, 30, 30, 30, 30], {"on_hand": {1: 0.0}}).sold_units.tolist() == [180.0]
 
 
+@pytest.mark.parametrize(("units", "side"), [(30, 1), (10, 0), (1, -1)])
+def test_the_week_before_stands_beside_a_forecast_of_its_own(units: int, side: int) -> None:
+    assert beside([10] * 7 + [units] * 7).side_before.tolist() == [side]
+
+
+def test_a_week_is_outside_of_its_forecast_once_in_twenty_on_either_side() -> None:
+    rng, products = np.random.default_rng(8), [f"{n:04}" for n in range(4_000)]
+    rate = np.exp(rng.uniform(0, 3, len(products)))
+    means = np.tile(rate[:, None], (1, tables.HORIZON_DAYS))
+    poisson = calibrate(rng.poisson(means).astype(np.float64), means, rate)
+    demand = interval_demand(means, rate, np.full(len(rate), JUDGED_DAYS), poisson)
+    series = pa.table({"product_id": products, "location": ["north"] * len(products)})
+    forecast = Outlook(series_key(series), means[:, :JUDGED_DAYS], demand)
+    demands = {DAY - timedelta(days=n): rng.poisson(rate) for n in range(SILENT_DAYS)}
+    flags = {"is_open": [True] * len(rate), "is_stockout": [False] * len(rate)}
+
+    def demand_of(day: date) -> pa.Table:
+        columns = {"demand_units": demands[day].astype(float), **flags, "is_stockout_assumed": flags["is_stockout"]}
+        return pa.table({name: series[name] for name in series.column_names} | columns)
+
+    stock = series.append_column("on_hand", pa.array([5.0] * len(rate)))
+    known = pa.table(
+        {name: pa.array([], pa.float64() if name in RATE_COLUMNS[2:] else pa.string()) for name in RATE_COLUMNS}
+    )
+
+    found = recent_sales(
+        DAY, series, demand=demand_of, positions=lambda _: stock, features=known, forecasts=[forecast, forecast]
+    )
+
+    for outside in (found.sold_units > found.most_units, found.sold_units < found.least_units):
+        assert outside.mean() == pytest.approx(0.05, abs=0.015)
+
+
 def test_a_series_without_rows_since_then_sold_nothing() -> None:
     assert beside([]).sold_units.tolist() == [0.0]
 
@@ -169,7 +205,7 @@ def test_a_series_that_was_not_forecast_stands_beside_nothing() -> None:
 
     found = sales([5] * 7, {}, rates(), of_another)
 
-    assert [np.isnan(values[0]) for values in found[3:]] == [True] * 3
+    assert [np.isnan(values[0]) for values in found[3:6]] == [True] * 3
 
 
 def test_an_outlook_is_of_the_series_that_forecasts_and_features_share() -> None:
