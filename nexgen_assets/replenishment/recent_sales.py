@@ -184,7 +184,8 @@ def _beside_forecast(
     means = [_values_at(forecast.means[:, JUDGED_DAYS - 1 - n], place) for n in range(JUDGED_DAYS)]
     sold = np.sum([day.units for day in days], axis=0)
     served = np.sum([day.served(of_day) for day, of_day in zip(days, means, strict=True)], axis=0)
-    return np.where(sold > most, sold, served), mean, least, most
+    # what a day counts as, because nothing could be sold, may not make a week too high
+    return np.where(sold > most, sold, np.minimum(served, most)), mean, least, most
 
 
 def _place(series: pa.Array, among: pa.Array) -> NDArray[np.int64]:

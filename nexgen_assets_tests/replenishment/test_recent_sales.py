@@ -163,6 +163,12 @@ def test_more_than_the_forecast_is_more_also_where_it_sold_out() -> None:
     assert beside([30, 0, 30, 30, 30, 30, 30], {"on_hand": {1: 0.0}}).sold_units.tolist() == [180.0]
 
 
+def test_a_day_that_counts_as_its_forecast_makes_no_week_too_high() -> None:
+    found = beside([0, 11, 11, 11, 12, 12, 12], {"is_open": {0: False}})
+
+    assert found.sold_units.tolist() == found.most_units.tolist()
+
+
 @pytest.mark.parametrize(("units", "side"), [(30, 1), (10, 0), (1, -1)])
 def test_the_week_before_stands_beside_a_forecast_of_its_own(units: int, side: int) -> None:
     assert beside([10] * 7 + [units] * 7).side_before.tolist() == [side]
