@@ -95,6 +95,7 @@ def _positions(keys: dict[str, Any], rate: np.ndarray, rng: np.random.Generator)
     told = {
         "on_hand": np.floor(rate * rng.uniform(0, 12, lines)),
         "on_order_units": np.zeros(lines),
+        "committed_units": np.zeros(lines),
         "lead_time_days": rng.integers(1, 10, lines),
         "lead_time_sd_days": np.where(rng.random(lines) < 0.5, 1.5, 0.0),
         "pack_size": rng.choice([1.0, 6.0, 12.0], lines),

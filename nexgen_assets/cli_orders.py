@@ -28,16 +28,31 @@ def list_orders(  # noqa: PLR0917  (a command has as many options as it has)
     location: Location = None,
     supplier: Supplier = None,
     state: Annotated[
-        str | None, typer.Option(help="Only lines that stand so, such as proposed or 'review again'")
+        str | None, typer.Option(help="Only lines that stand so, such as proposed, blocked or 'review again'")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Most lines to show; 0 for all")] = 50,
     no_need: Annotated[bool, typer.Option("--no-need", help="Also lines that need no order")] = False,
+    with_exceptions: Annotated[bool, typer.Option("--exceptions", help="Also what is unusual about each line")] = False,
 ) -> None:
-    """Show what is proposed and how each line stands, the most money at risk first."""
+    """Show what is proposed or blocked and how each line stands, the most money at risk first."""
     from nexgen_assets.commands.orders import Choice, list_orders
 
     choice = Choice(product, location, supplier)
-    list_orders(load_settings(), choice, state, limit, console, with_no_need=no_need)
+    list_orders(load_settings(), choice, state, limit, console, with_no_need=no_need, with_exceptions=with_exceptions)
+
+
+@app.command()
+def exceptions(
+    kind: Annotated[str | None, typer.Option(help="Only this kind, such as stocked_out")] = None,
+    product: Product = None,
+    location: Location = None,
+    supplier: Supplier = None,
+    limit: Annotated[int, typer.Option(min=0, help="Most exceptions to show; 0 for all")] = 50,
+) -> None:
+    """Show what somebody should look at: number, threshold, money at risk, what to do; most money first."""
+    from nexgen_assets.commands.orders import Choice, list_exceptions
+
+    list_exceptions(load_settings(), Choice(product, location, supplier), kind, limit, console)
 
 
 @app.command()

@@ -62,10 +62,19 @@ class Conservation:
 
 
 @dataclass(frozen=True)
+class Ledger:
+    """In each row `total` is the sum of other columns, each by its sign (1 or -1): exactly, in whole thousandths."""
+
+    total: str
+    signs: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Table:
     """One table: its grain (the columns that identify a row) and its columns, `day` first where it is daily.
 
-    `conservation` and `same_series_as` (a day holds exactly that table's products x locations) tie it to others.
+    `conservation` and `same_series_as` (a day holds exactly that table's products x locations) tie it to others;
+    `ledgers` and `multiples` (a column holds whole multiples of another) tie the columns of a row.
     `made_from` are the tables it is computed from: a column comes from theirs of the same name, `lineage` says where
     others come from, as `table.column`. A column without either is made here.
     `figures` are what the catalog plots per day: name -> SQL over the day's rows, cheap enough for every write.
@@ -78,6 +87,8 @@ class Table:
     is_daily: bool = True
     conservation: Conservation | None = None
     same_series_as: str | None = None
+    ledgers: tuple[Ledger, ...] = ()
+    multiples: Mapping[str, str] = field(default_factory=dict)
     made_from: tuple[str, ...] = ()
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     figures: Mapping[str, str] = field(default_factory=dict)
@@ -697,6 +708,7 @@ INVENTORY_COUNTS = Table(
         Column("on_hand", REAL, "Units on hand", "units", nullable=False),
         Column("on_order_units", REAL, "Units ordered and not yet received; empty if not told", "units", minimum=0),
         Column("on_order_due_date", DATE, "Day those are due; empty if unknown"),
+        Column("committed_units", REAL, "Units promised to somebody; empty if not told", "units", minimum=0),
         Column("lead_time_days", REAL, "Days from order to receipt; empty if not told", "days", minimum=0),
         Column("unit_cost", MONEY, "Cost per unit; empty if not told", "money per unit", minimum=0),
         Column("pack_size", REAL, "Units per pack; empty if not told", "units", minimum=0),
@@ -805,6 +817,14 @@ INVENTORY_POSITIONS = Table(
             "on_order_units", REAL, "Units on order and due later than this day", "units", nullable=False, minimum=0
         ),
         Column(
+            "committed_units",
+            REAL,
+            "Units that the last count told to be promised, less what was sold since; 0 if it told none",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
             "lead_time_days",
             WHOLE,
             "Days from order to receipt, delay included, rounded up",
@@ -850,6 +870,7 @@ INVENTORY_POSITIONS = Table(
             "open_orders.order_units",
         ),
         "on_order_units": ("open_orders.order_units",),
+        "committed_units": ("inventory_counts.committed_units", "daily_demand.demand_units"),
         "on_hand_as_of": ("inventory_counts.count_date", "daily_demand.stock_level_as_of"),
         "is_on_hand_estimated": ("inventory_counts.count_date", "daily_demand.stock_level_as_of"),
         "inventory_source": ("inventory_counts.source", "daily_demand.stock_level"),
@@ -1022,7 +1043,7 @@ _LEVEL_OF_ORDERS = (
     *_REVIEWS_OF_ORDERS,
     *(f"order_policies.{name}" for name in ("policy", "service_level", "fill_rate", "salvage_share")),
 )
-_POSITION_OF_ORDERS = ("inventory_positions.on_hand", "inventory_positions.on_order_units")
+_POSITION_OF_ORDERS = tuple(f"inventory_positions.{name}" for name in ("on_hand", "on_order_units", "committed_units"))
 _UNITS_OF_ORDERS = (
     *_LEVEL_OF_ORDERS,
     "order_policies.lot_days",
@@ -1042,6 +1063,7 @@ ORDER_LEDGER = {
     "safety_stock_for_lead_time": 1,
     "on_hand": -1,
     "on_order_units": -1,
+    "committed_units": 1,
     "surplus_units": 1,
     "display_units": 1,
     "lot_units": 1,
@@ -1055,6 +1077,7 @@ ORDER_LEDGER = {
     "supplier_minimum_units": 1,
     "budget_units": 1,
 }
+POSITION_LEDGER = {"on_hand": 1, "on_order_units": 1, "committed_units": -1}
 REORDER_RECOMMENDATIONS = Table(
     "reorder_recommendations",
     "One row per product x location to decide on, with every number its order quantity comes from.",
@@ -1187,7 +1210,21 @@ REORDER_RECOMMENDATIONS = Table(
             minimum=0,
         ),
         Column("on_order_units", REAL, "Units on order", "units", nullable=False, minimum=0),
-        Column("inventory_position", REAL, "On hand + on order", "units", nullable=False),
+        Column(
+            "committed_units",
+            REAL,
+            "Units of what is on hand that are promised to somebody",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "inventory_position",
+            REAL,
+            "On hand + on order - committed; negative where more is promised than there is",
+            "units",
+            nullable=False,
+        ),
         Column(
             "surplus_units",
             REAL,
@@ -1361,7 +1398,7 @@ REORDER_RECOMMENDATIONS = Table(
         Column(
             "days_of_cover",
             REAL,
-            "Days the inventory position lasts at the expected demand; empty without demand",
+            "Days the inventory position, if there is one, lasts at the expected demand; empty without demand",
             "days",
             minimum=0,
         ),
@@ -1390,6 +1427,8 @@ REORDER_RECOMMENDATIONS = Table(
         Column("revision", TEXT, "Hash of the row's content: the same inputs give the same revision", nullable=False),
     ),
     same_series_as="daily_demand",
+    ledgers=(Ledger("inventory_position", POSITION_LEDGER), Ledger("order_units", ORDER_LEDGER)),
+    multiples={"order_units": "pack_size"},
     figures={"order_units": 'sum("order_units")', "order_value": 'sum("order_value")'},
     made_from=("inventory_positions", "cleaned_features", "forecasts"),
     lineage={
@@ -1485,8 +1524,9 @@ ORDER_EXCEPTIONS = Table(
         Column(
             "exception",
             TEXT,
-            "`stocked_out`, `potential_stockout`, `order_blocked`, `surplus_on_order`, `excess_stock`, `expiry_risk`, "
-            "`order_cut`, `order_raised`, `data_assumed`",
+            "`stocked_out`, `potential_stockout`, `late_supplier_order`, `phantom_stock`, `forecast_break`, "
+            "`order_blocked`, `surplus_on_order`, `excess_stock`, `expiry_risk`, `order_cut`, `order_raised`, "
+            "`data_assumed`",
             nullable=False,
         ),
         Column(
@@ -1505,17 +1545,39 @@ ORDER_EXCEPTIONS = Table(
         Column("revision", TEXT, "Revision of the order row", nullable=False),
     ),
     figures={"exceptions": "count(*)", "money_at_risk": 'sum("money_at_risk")'},
-    made_from=("reorder_recommendations",),
-    lineage=dict.fromkeys(
-        ("exception", "exception_rank", "number", "threshold", "number_unit", "action"),
-        tuple(
-            f"reorder_recommendations.{name}"
-            for name in (
-                *("on_hand", "on_order_units", "surplus_units", "order_units", "net_requirement", "assumptions"),
-                *("stockout_probability_until_receipt", "expected_waste_units", "expected_demand", "blocked_reason"),
-            )
-        ),
+    made_from=(
+        *("reorder_recommendations", "open_orders", "daily_demand", "inventory_positions"),
+        *("cleaned_features", "forecasts"),
     ),
+    lineage={
+        **{
+            name: (f"reorder_recommendations.{name}",)
+            for name in ("day", "product_id", "location", "product_name", "category", "supplier_id", "revision")
+        },
+        **dict.fromkeys(
+            ("exception", "exception_rank", "number", "threshold", "number_unit", "action", "money_at_risk"),
+            (
+                *(
+                    f"reorder_recommendations.{name}"
+                    for name in (
+                        *(
+                            "on_hand",
+                            "on_order_units",
+                            "committed_units",
+                            "surplus_units",
+                            "order_units",
+                            "net_requirement",
+                        ),
+                        *("stockout_probability_until_receipt", "expected_waste_units", "expected_demand"),
+                        *("blocked_reason", "assumptions", "unit_price", "unit_cost"),
+                    )
+                ),
+                *(f"open_orders.{name}" for name in ("due_date", "order_units", "is_assumed_received")),
+                *(f"daily_demand.{name}" for name in ("demand_units", "is_open", "is_stockout")),
+                *("inventory_positions.on_hand", "cleaned_features.zero_share_91", "forecasts.mean"),
+            ),
+        ),
+    },
 )
 
 _ERRORS = ("absolute_error_units", "wape", "bias", "mase", "rmsse")

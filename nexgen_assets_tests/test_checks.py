@@ -16,6 +16,8 @@ from nexgen_assets.definitions import build_defs
 from nexgen_assets.io_managers.audit import (
     CONSERVATION,
     GRAIN,
+    LEDGER,
+    MULTIPLES,
     NO_FUTURE_DAYS,
     SAME_SERIES,
     SCHEMA,
@@ -46,6 +48,7 @@ from nexgen_assets.tables import (
     TEXT,
     Table,
 )
+from nexgen_assets_tests.replenishment.test_orders import many_orders
 
 pytestmark = [
     # the parameter is beta, and there is no other way to one run for a range of days
@@ -164,6 +167,15 @@ def test_a_good_write_passes_every_rule_once_with_its_numbers(
         assert found.metadata["days"].value == "2024-01-01..2024-01-03"
 
 
+def good_orders(**broken: float) -> list[Row]:
+    """26.5 units expected, 7 at hand, 2 on order, 5 promised, packs of 12, on each day; the last order is changed."""
+    demand = {"expected_demand_until_receipt": 4.125, "expected_demand_after_receipt": 22.375}
+    stock = {"on_hand": 7.0, "on_order_units": 2.0, "committed_units": 5.0, "inventory_position": 4.0}
+    order = {**demand, **stock, "pack_units": 1.5, "pack_size": 12.0, "order_units": 24.0}
+    found = [one for day in RUN for one in series(REORDER_RECOMMENDATIONS, day, "01", "02", **order)]
+    return [*found[:-1], found[-1] | broken]
+
+
 BAD_WRITES: dict[str, tuple[str, Table, list[Row], str]] = {
     "a row of another day": (
         SCHEMA,
@@ -212,6 +224,36 @@ BAD_WRITES: dict[str, tuple[str, Table, list[Row], str]] = {
         "0 are missing, and 3 are not among them, such as 99 at north",
     ),
     "days without any product": (SAME_SERIES, CLEANED_FEATURES, [], "6 are missing"),
+    "an order of a thousandth more than its parts": (
+        LEDGER,
+        REORDER_RECOMMENDATIONS,
+        good_orders(order_units=24.001),
+        "1 rows with order_units other than expected_demand_until_receipt + expected_demand_after_receipt",
+    ),
+    "a position that counts what is promised": (
+        LEDGER,
+        REORDER_RECOMMENDATIONS,
+        good_orders(inventory_position=9.0),
+        "1 rows with inventory_position other than on_hand + on_order_units - committed_units",
+    ),
+    "parts whose rounding hides a difference": (
+        LEDGER,
+        REORDER_RECOMMENDATIONS,
+        good_orders(on_order_units=2.0004),
+        "1 rows with on_order_units in parts of a thousandth, such as",
+    ),
+    "an order of broken packs": (
+        MULTIPLES,
+        REORDER_RECOMMENDATIONS,
+        good_orders(pack_size=7.0),
+        "1 rows with order_units no whole multiple of pack_size",
+    ),
+    "an order in packs of nothing": (
+        MULTIPLES,
+        REORDER_RECOMMENDATIONS,
+        good_orders(pack_size=0.0),
+        "1 rows with order_units no whole multiple of pack_size",
+    ),
 }
 
 
@@ -242,6 +284,24 @@ def test_a_bad_write_is_recorded_as_failed_and_never_readable(
     assert tables.read(table).equals(before)
     assert instance.get_materialized_partitions(dg.AssetKey(table.name)) == set()
     assert "downstream" not in {event.step_key for event in run.all_events if event.is_step_start}
+
+
+@pytest.mark.usefixtures("upstream")
+def test_orders_whose_ledgers_sum_are_published(materialize: Materialize, instance: dg.DagsterInstance) -> None:
+    assert materialize(REORDER_RECOMMENDATIONS, rows(REORDER_RECOMMENDATIONS, *good_orders())).success
+    assert all(recorded(instance, REORDER_RECOMMENDATIONS, name)[0].passed for name in (LEDGER, MULTIPLES))
+
+
+def test_orders_of_every_kind_keep_the_rules_of_their_table(tables: DeltaTables) -> None:
+    orders = many_orders()
+    first, last = min(orders["day"].to_pylist()), max(orders["day"].to_pylist())
+    sold = [row(DAILY_DEMAND, **one) for one in orders.select(list(DAILY_DEMAND.grain)).to_pylist()]
+    tables.replace_days(DAILY_DEMAND, rows(DAILY_DEMAND, *sold), first, last, "demand")
+
+    published = tables.replace_days(REORDER_RECOMMENDATIONS, orders, first, last, "orders")
+
+    assert {verdict.name for verdict in published.verdicts} == set(rules_of(REORDER_RECOMMENDATIONS))
+    assert all(verdict.passed for verdict in published.verdicts)
 
 
 @pytest.mark.usefixtures("upstream")

@@ -133,7 +133,7 @@ def test_every_order_can_be_recomputed_from_its_row(tables: dict[str, pa.Table])
     for row in tables["reorder_recommendations"].to_pylist():
         parts = {name: round(value * 1000) for name, value in row.items() if isinstance(value, float)}
         assert parts["order_up_to_level"] == parts["expected_demand"] + parts["safety_stock"]
-        assert parts["inventory_position"] == parts["on_hand"] + parts["on_order_units"]
+        assert parts["inventory_position"] == (parts["on_hand"] + parts["on_order_units"] - parts["committed_units"])
         assert parts["net_requirement"] == max(0, parts["order_up_to_level"] - parts["inventory_position"])
         assert parts["order_units"] == sum(sign * parts[name] for name, sign in ORDER_LEDGER.items())
         assert row["order_units"] % row["pack_size"] == 0

@@ -48,7 +48,14 @@ def positions() -> pa.Table:
     unknown = dict.fromkeys(INVENTORY_POSITIONS.names)
     terms = {"lead_time_days": 2, "lead_time_sd_days": 0.5, "pack_size": 6.0, "min_order_quantity": 1.0}
     flags = {column.name: False for column in INVENTORY_POSITIONS.columns if column.name.startswith("is_")}
-    stock = {"day": LAST, "location": "north", "inventory_source": "count", "on_hand": 10.0, "on_order_units": 0.0}
+    stock = {
+        "day": LAST,
+        "location": "north",
+        "inventory_source": "count",
+        "on_hand": 10.0,
+        "on_order_units": 0.0,
+        "committed_units": 0.0,
+    }
     products = [f"{number:03d}" for number in range(SERIES)]
     rows = [
         {**unknown, **terms, **flags, **stock, "product_id": product, "unit_cost": None if product == UNKNOWN else 2.0}

@@ -1,6 +1,8 @@
 """From forecasts to orders."""
 
 from collections.abc import Iterator
+from datetime import date
+from functools import lru_cache
 
 import dagster as dg
 import pyarrow as pa
@@ -9,9 +11,10 @@ from pyspark.sql import DataFrame
 from nexgen_assets.assets.common import OWNERS, PYTHON_KINDS, SPARK_KINDS, daily_table, lookback, table_asset
 from nexgen_assets.io_managers.delta_tables import TableReader
 from nexgen_assets.partitions import key_range
+from nexgen_assets.replenishment.recent_sales import JUDGED_DAYS, JUDGED_WEEKS, SILENT_DAYS
 from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import LakeResource
-from nexgen_assets.resources.registry import Champions
+from nexgen_assets.resources.registry import Champions, RegistryError
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import INVENTORY_POSITIONS, OPEN_ORDERS, ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
 
@@ -90,7 +93,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         )
 
     @table_asset(
-        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="5"),
+        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="6"),
     )
     def reorder_recommendations(
         inventory_positions: TableReader,
@@ -102,9 +105,9 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         """One row per product x location to decide on, with every number its order quantity comes from.
 
         Demand until the order of the next review can be sold, as uncertain as that and the lead time are, at the target
-        of the line's policy, less what is on hand and on order, in lots if the policy has any, within the constraints
-        of supplier and location, each with its effect in units. A row without need, without a review or blocked has
-        `order_units` 0.
+        of the line's policy, less what is on hand and on order and not promised, in lots if the policy has any, within
+        the constraints of supplier and location, each with its effect in units. A row without need, without a review or
+        blocked has `order_units` 0.
         """
         from nexgen_assets.replenishment.origins import FORECAST_COLUMNS, orders_of_origin
         from nexgen_assets.replenishment.policy import Policy
@@ -127,19 +130,58 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         return pa.RecordBatchReader.from_batches(REORDER_RECOMMENDATIONS.arrow_schema, batches())
 
     @table_asset(
-        **daily_table(ORDER_EXCEPTIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
+        ins={
+            "daily_demand": lookback("daily_demand", SILENT_DAYS - 1),
+            "inventory_positions": lookback("inventory_positions", SILENT_DAYS - 1, may_have_gaps=True),
+            "cleaned_features": lookback("cleaned_features", JUDGED_DAYS * JUDGED_WEEKS, may_have_gaps=True),
+            "forecasts": lookback("forecasts", JUDGED_DAYS * JUDGED_WEEKS, may_have_gaps=True),
+        },
+        **daily_table(ORDER_EXCEPTIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="2"),
     )
-    def order_exceptions(reorder_recommendations: TableReader) -> pa.RecordBatchReader:
+    def order_exceptions(  # noqa: PLR0917  # an input each
+        context: dg.AssetExecutionContext,
+        reorder_recommendations: TableReader,
+        open_orders: TableReader,
+        daily_demand: TableReader,
+        inventory_positions: TableReader,
+        cleaned_features: TableReader,
+        forecasts: TableReader,
+        lake: LakeResource,
+    ) -> pa.RecordBatchReader:
         """One row per product x location x exception: what somebody should look at, with the money at risk.
 
-        Stockouts now and before an order can be sold, blocked, cut and raised orders, surplus and excess stock, expiry,
-        and orders that rest on assumptions: each with its number and threshold, most money at risk first.
+        Stockouts now and before an order can be sold, late suppliers, stock that may not be there, sales far from their
+        forecast, blocked, cut and raised orders, surplus and excess stock, expiry, and orders that rest on assumptions:
+        each with its number and threshold, most money at risk first. Looks back 28 days on sales and stock, and at what
+        was forecast 7 and 14 days ago, if anything was.
         """
+        from nexgen_assets.replenishment import recent_sales as recent
         from nexgen_assets.replenishment.exceptions import order_exceptions as exceptions_of
+        from nexgen_assets.replenishment.origins import FORECAST_COLUMNS
+
+        champions = Champions(lake.access)
+        sold = lru_cache(SILENT_DAYS)(lambda day: daily_demand.day(day, recent.DEMAND_COLUMNS))
+        stock = lru_cache(SILENT_DAYS)(lambda day: inventory_positions.day(day, recent.STOCK_COLUMNS))
+
+        def outlook(origin: date) -> "recent.Outlook | None":
+            """What was forecast on that day; None, with a word in the log, if it cannot be judged."""
+            ahead = forecasts.day(origin, FORECAST_COLUMNS)
+            if not ahead.num_rows:
+                context.log.info(f"nothing was forecast on {origin}: the sales since then are beside no forecast")
+                return None
+            try:
+                calibration = champions.calibration_of(ahead["model_version"].unique().to_pylist())
+            except (ValueError, RegistryError) as unreadable:
+                context.log.warning(f"the sales since {origin} are beside no forecast: {unreadable}")
+                return None
+            return recent.outlook(cleaned_features.day(origin), ahead, calibration)
 
         def batches() -> Iterator[pa.RecordBatch]:
-            for day in reorder_recommendations.days():
-                yield from exceptions_of(reorder_recommendations.day(day)).to_batches()
+            for day in key_range(context.partition_key_range):
+                orders, known = reorder_recommendations.day(day), cleaned_features.day(day, recent.RATE_COLUMNS)
+                ahead = [outlook(origin) for origin in recent.judged_origins(day)]
+                sales = recent.recent_sales(day, orders, demand=sold, positions=stock, features=known, forecasts=ahead)
+                yield from exceptions_of(orders, open_orders.day(day), sales).to_batches()
 
         return pa.RecordBatchReader.from_batches(ORDER_EXCEPTIONS.arrow_schema, batches())
 

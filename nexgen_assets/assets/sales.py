@@ -51,7 +51,7 @@ def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         context.add_output_metadata(told, output_name="result")
         return registration.manifest
 
-    @table_asset(deps=["landing_files"], **small_table(INVENTORY_COUNTS, group=LANDING_GROUP, code_version="1"))
+    @table_asset(deps=["landing_files"], **small_table(INVENTORY_COUNTS, group=LANDING_GROUP, code_version="2"))
     def inventory_counts(lake: LakeResource) -> pa.Table:
         """One row per product x location x counted day, from the inventory uploads."""
         return LandingZone(lake.access, settings).inventory_counts()

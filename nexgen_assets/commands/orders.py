@@ -3,7 +3,7 @@
 What belongs here: choosing lines and printing them. What does not: the rules of decisions (`decisions/`).
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,20 +15,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from nexgen_assets.decisions.book import DecisionBook, Published, Request, exact
+from nexgen_assets.decisions.book import DecisionBook, Published, Request, Row, exact
 from nexgen_assets.decisions.destinations import PREFIX, LocalFolder, StoreFolder
 from nexgen_assets.decisions.exports import Destination, Exported, export_again, export_orders, exports
 from nexgen_assets.decisions.rules import Action, DecisionError, LineKey, Person, State, person
 from nexgen_assets.decisions.schema import Decision
-from nexgen_assets.decisions.worklist import REVIEW_AGAIN, WorkLine, worklist
+from nexgen_assets.decisions.worklist import BLOCKED, REVIEW_AGAIN, WorkLine, worklist
 from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.replenishment.exceptions import DEFINITIONS
 from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import REORDER_RECOMMENDATIONS
+from nexgen_assets.tables import ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
 
 WIDTH = 150
-_STYLES = {REVIEW_AGAIN: "yellow", "approved": "green", "exported": "green", "cancelled": "red"}
+_STYLES = {REVIEW_AGAIN: "yellow", BLOCKED: "red", "approved": "green", "exported": "green", "cancelled": "red"}
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,13 @@ class Choice:
         return self.product_id is not None and self.location is not None
 
     def matches(self, line: WorkLine) -> bool:
+        return self.means(line.key.product_id, line.key.location, line.supplier_id)
+
+    def means(self, product_id: str, location: str, supplier_id: str | None) -> bool:
         return (
-            self.product_id in (None, line.key.product_id)
-            and self.location in (None, line.key.location)
-            and self.supplier_id in (None, line.supplier_id)
+            self.product_id in (None, product_id)
+            and self.location in (None, location)
+            and self.supplier_id in (None, supplier_id)
         )
 
 
@@ -64,6 +68,7 @@ class Desk:
     book: DecisionBook
     published: Published
     lines: Sequence[WorkLine]
+    tables: DeltaTables
 
     @classmethod
     def of(cls, settings: Settings) -> "Desk":
@@ -74,10 +79,20 @@ class Desk:
             raise DecisionError("no orders are published yet: `nexgen run` makes them")
         published = Published.of(day, tables.read(REORDER_RECOMMENDATIONS, day, day))
         book = open_book(settings)
-        return cls(settings, book, published, worklist(published, book.decisions([day])))
+        return cls(settings, book, published, worklist(published, book.decisions([day])), tables)
 
     def person(self, name: str) -> Person:
         return person(name, self.settings.approver_names)
+
+    def exceptions(self) -> list[Row]:
+        """Rows of `tables.ORDER_EXCEPTIONS` of the published day, by rank.
+
+        Raises DecisionError if none of any day were ever computed.
+        """
+        if self.tables.version(ORDER_EXCEPTIONS) is None:
+            raise DecisionError("no exceptions are published yet: `nexgen run` makes them")
+        day = self.published.day
+        return self.tables.read(ORDER_EXCEPTIONS, day, day).sort_by("exception_rank").to_pylist()
 
     def line(self, product_id: str, location: str) -> WorkLine:
         """Raises DecisionError if nothing is proposed or decided for it."""
@@ -88,26 +103,63 @@ class Desk:
 
 
 def list_orders(
-    settings: Settings, choice: Choice, state: str | None, limit: int, console: Console, *, with_no_need: bool
+    settings: Settings,
+    choice: Choice,
+    state: str | None,
+    limit: int,
+    console: Console,
+    *,
+    with_no_need: bool,
+    with_exceptions: bool = False,
 ) -> None:
-    """The lines of the newest published day, the most money at risk first."""
+    """The lines of the newest published day that need an order, blocked ones too, the most money at risk first."""
     desk = Desk.of(settings)
     found = [
         line
         for line in desk.lines
         if choice.matches(line)
         and state in (None, line.standing)
-        and (with_no_need or line.decision is not None or line.order_units > 0)
+        and (with_no_need or line.decision is not None or line.order_units > 0 or line.blocked_reason)
     ]
     shown = found[:limit] if limit else found
     console.print(f"[bold]Orders proposed at the close of {desk.published.day}[/]")
-    _print_lines(shown, console)
+    _print_lines(shown, console, desk.exceptions() if with_exceptions else None)
     counts = Counter(line.standing for line in found)
     told = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
     console.print(f"{len(shown):,} of {len(found):,} lines shown ({told or 'none match'})", highlight=False)
     earlier = [line for line in desk.book.in_state(State.APPROVED) if line.day != desk.published.day]
     if waiting := sum(line.order_units > 0 for line in earlier):
         console.print(f"[yellow]{waiting:,} approved orders of earlier days wait to be exported.[/]")
+
+
+def list_exceptions(settings: Settings, choice: Choice, kind: str | None, limit: int, console: Console) -> None:
+    """The exceptions of the newest published day, the most money at risk first."""
+    if kind not in (None, *DEFINITIONS):
+        raise DecisionError(f"{kind!r} is no kind of exception; the kinds are {', '.join(DEFINITIONS)}")
+    desk = Desk.of(settings)
+    found = [
+        row
+        for row in desk.exceptions()
+        if kind in (None, row["exception"]) and choice.means(row["product_id"], row["location"], row["supplier_id"])
+    ]
+    shown = found[:limit] if limit else found
+    console.print(f"[bold]Exceptions of the orders proposed at the close of {desk.published.day}[/]")
+    grid = _grid("rank", "exception", "product", "location", "supplier", "number", "threshold", "at risk", "action")
+    for name in (0, 5, 6, 7):
+        grid.columns[name].justify = "right"
+    for row in shown:
+        number, threshold, money = _measured(row)
+        reason = f"{row['blocked_reason']}: " if row["blocked_reason"] else ""
+        who = f"{row['product_id']} {row['product_name'] or ''}".strip()
+        told = (who, row["location"], row["supplier_id"] or "", number, threshold, money, reason + row["action"])
+        grid.add_row(str(row["exception_rank"]), row["exception"], *map(escape, told))
+    _print_wide(grid, console)
+    counts = Counter(row["exception"] for row in found)
+    kinds = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+    console.print(f"{len(shown):,} of {len(found):,} exceptions shown ({kinds or 'none match'})", highlight=False)
+    known = {key[1:]: row["revision"] for key, row in desk.published.rows.items()}
+    if outdated := sum(row["revision"] != known.get((row["product_id"], row["location"])) for row in found):
+        console.print(f"[yellow]{outdated:,} are of orders that have changed since: the job daily makes them anew.[/]")
 
 
 def accept(settings: Settings, choice: Choice, user: str, reason: str | None, console: Console) -> None:
@@ -286,8 +338,27 @@ def _value_of(lines: Sequence[WorkLine]) -> str:
     return ", ".join(told)
 
 
-def _print_lines(lines: Sequence[WorkLine], console: Console) -> None:
-    grid = _grid("state", "product", "location", "supplier", "proposed", "order", "at risk", "why")
+def _measured(row: Row) -> tuple[str, str, str]:
+    """Number and threshold with their unit, and money, of an exception; a number that is not told is infinite."""
+    unit = row["number_unit"]
+    number, money = row["number"], row["money_at_risk"]
+    return (
+        f"{'∞' if number is None else f'{number:,.4g}'} {unit}",
+        f"{row['threshold']:,.4g}",
+        "" if money is None else f"{money:,.2f}",
+    )
+
+
+def _print_lines(lines: Sequence[WorkLine], console: Console, exceptions: Sequence[Row] | None = None) -> None:
+    """The lines, with their exceptions if there are any to tell."""
+    told = () if exceptions is None else ("exceptions",)
+    grid = _grid("state", "product", "location", "supplier", "proposed", "order", "at risk", *told, "why")
+    of_line: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for exception in exceptions or ():
+        number, threshold, _ = _measured(exception)
+        of_line[exception["product_id"], exception["location"]].append(
+            f"{exception['exception']} {number} (threshold {threshold})"
+        )
     for name in (4, 5, 6):
         grid.columns[name].justify = "right"
     for line in lines:
@@ -302,6 +373,7 @@ def _print_lines(lines: Sequence[WorkLine], console: Console) -> None:
             "" if line.proposed_units is None else _number(line.proposed_units),
             _number(line.order_units) if line.decision else "",
             "" if risk is None else f"{risk:,.2f}",
+            *(escape("\n".join(of_line[line.key[1:]])) for _ in told),
             f"[dim]{escape(_why(line))}[/]",
         )
     _print_wide(grid, console)
@@ -315,6 +387,8 @@ def _why(line: WorkLine) -> str:
     if line.standing == REVIEW_AGAIN and line.decision:
         before = _number(line.decision.proposed_units)
         return f"It was {before} when {line.decision.decided_by} decided. {line.row['explanation']}"
+    if line.blocked_reason:
+        return f"{line.blocked_reason}: {line.row['explanation']}"
     return str(line.row["explanation"])
 
 

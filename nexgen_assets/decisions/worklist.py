@@ -11,7 +11,7 @@ from nexgen_assets.decisions.book import Published, Row, exact
 from nexgen_assets.decisions.rules import FIRM, LineKey, State
 from nexgen_assets.decisions.schema import Decision
 
-REVIEW_AGAIN = "review again"
+REVIEW_AGAIN, BLOCKED = "review again", "blocked"
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,17 @@ class WorkLine:
     def standing(self) -> str:
         """The state; "review again" for what was accepted or changed on a row that has changed since.
 
-        Firm lines stay what they are.
+        "blocked" for what nobody has decided on, and what is not proposed before data is told or a limit changed. Firm
+        lines stay what they are.
         """
+        if self.state is State.PROPOSED and self.blocked_reason:
+            return BLOCKED
         is_open = self.state in (State.ACCEPTED, State.CHANGED)
         return REVIEW_AGAIN if is_open and self.is_outdated else self.state.value
+
+    @property
+    def blocked_reason(self) -> str | None:
+        return (self.row or {}).get("blocked_reason")
 
     @property
     def seen(self) -> int:

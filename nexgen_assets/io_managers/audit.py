@@ -12,7 +12,7 @@ from typing import Any, cast
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 
-from nexgen_assets.tables import DAY, Table
+from nexgen_assets.tables import DAY, Ledger, Table
 from nexgen_assets.verdicts import Number, Verdict
 
 ROWS_PER_AUDIT = 3_000_000  # bounds the memory of a query that groups rows
@@ -23,6 +23,7 @@ SERIES_GRAIN = (DAY, "product_id", "location")
 
 SCHEMA, NO_FUTURE_DAYS, GRAIN, VALUES = "schema", "no_future_days", "unique_grain", "valid_values"
 CONSERVATION, SAME_SERIES = "conservation_of_lines", "same_series"
+LEDGER, MULTIPLES = "exact_ledger", "whole_packs"
 
 Figures = dict[date, dict[str, float]]
 
@@ -47,6 +48,12 @@ def rules_of(table: Table) -> dict[str, str]:
     }
     if table.is_daily:
         rules[NO_FUTURE_DAYS] = "No row belongs to a day that has not closed yet."
+    if table.ledgers:
+        sums = "; ".join(f"{ledger.total} = {_sum(ledger)}" for ledger in table.ledgers)
+        rules[LEDGER] = f"Each row sums exactly, in whole thousandths: {sums}."
+    if table.multiples:
+        told = ", ".join(f"{name} of {step}" for name, step in table.multiples.items())
+        rules[MULTIPLES] = f"Each row holds whole multiples: {told}."
     if table.conservation:
         rules[CONSERVATION] = (
             f"Of each day, rows here and in {table.conservation.other} are together the rows of "
@@ -96,6 +103,10 @@ def audit(
         query.register("stage", staged.open())
     values, figures = _values(table, staged, query)
     verdicts = [*of_days, values]
+    if table.ledgers:
+        verdicts.append(_rows_keep(LEDGER, table, staged, query, _broken_ledgers(table)))
+    if table.multiples:
+        verdicts.append(_rows_keep(MULTIPLES, table, staged, query, _broken_multiples(table)))
     if table.conservation:
         whole, other = (published(name) for name in (table.conservation.whole, table.conservation.other))
         verdicts.append(_conservation(table, staged, whole, other))
@@ -201,13 +212,48 @@ def _values(table: Table, staged: Staged, query: QueryBuilder) -> tuple[Verdict,
     ]
     if not_numbers:
         broken += _reals(table)
-    for rule in broken:
-        if found := _scalar(query, f"SELECT count(*) FROM stage WHERE {rule}"):  # noqa: S608
-            key = ", ".join(f'"{name}"' for name in table.grain)
-            rows = _rows(query, f"SELECT {key} FROM stage WHERE {rule} LIMIT {OFFENDERS_SHOWN}")  # noqa: S608
-            problem = f"{found} rows with {rule}, such as {rows}"
-            return _broken(VALUES, table, problem, {**numbers, "broken_rows": found}), figures
-    return _passed(VALUES, table, numbers), figures
+    return _rows_keep(VALUES, table, staged, query, {rule: rule for rule in broken}), figures
+
+
+def _rows_keep(name: str, table: Table, staged: Staged, query: QueryBuilder, broken: Mapping[str, str]) -> Verdict:
+    """The verdict on a rule that each row keeps: no row may meet a condition (in SQL), by what it is called."""
+    numbers = _numbers(staged)
+    for words, condition in broken.items() if staged.rows else ():
+        if found := _scalar(query, f"SELECT count(*) FROM stage WHERE {condition}"):  # noqa: S608
+            key = ", ".join(f'"{column}"' for column in table.grain)
+            rows = _rows(query, f"SELECT {key} FROM stage WHERE {condition} LIMIT {OFFENDERS_SHOWN}")  # noqa: S608
+            problem = f"{found} rows with {words}, such as {rows}"
+            return _broken(name, table, problem, {**numbers, "broken_rows": found})
+    return _passed(name, table, numbers)
+
+
+def _broken_ledgers(table: Table) -> dict[str, str]:
+    """Conditions of rows whose units are no whole thousandths, or do not sum."""
+    columns = {name: None for ledger in table.ledgers for name in (ledger.total, *ledger.signs)}
+    broken = {f"{name} in parts of a thousandth": f'{_thousandths(name)} / 1000 <> "{name}"' for name in columns}
+    for ledger in table.ledgers:
+        parts = " + ".join(f"{sign} * {_thousandths(name)}" for name, sign in ledger.signs.items())
+        broken[f"{ledger.total} other than {_sum(ledger)}"] = f"{_thousandths(ledger.total)} <> {parts}"
+    return broken
+
+
+def _broken_multiples(table: Table) -> dict[str, str]:
+    return {
+        f"{name} no whole multiple of {step}": (
+            f"{_thousandths(name)} <> 0 AND "
+            f"({_thousandths(step)} = 0 OR {_thousandths(name)} % {_thousandths(step)} <> 0)"
+        )
+        for name, step in table.multiples.items()
+    }
+
+
+def _thousandths(name: str) -> str:
+    return f'round("{name}" * 1000)'
+
+
+def _sum(ledger: Ledger) -> str:
+    words = " ".join(f"{'+' if sign > 0 else '-'} {name}" for name, sign in ledger.signs.items())
+    return words.removeprefix("+ ")
 
 
 def _figures(table: Table, query: QueryBuilder) -> tuple[Figures, int]:

@@ -1,13 +1,15 @@
 """Exceptions: order rows that somebody should look at, each with a number, its threshold and the money at risk.
 
-What belongs here: the definitions, as conditions on `tables.REORDER_RECOMMENDATIONS`, and their ranking. What does not:
-making orders, and showing exceptions.
+What belongs here: the definitions, as conditions on `tables.REORDER_RECOMMENDATIONS` and on what the day's open lines
+and the last sales say of its rows, and their ranking. What does not: making orders, finding what those say
+(`late_orders.py`, `recent_sales.py`), and showing exceptions.
 
 A product x location has each exception at most once. What another exception says already is not said again: a line that
-is out of stock is not also about to be, and a blocked order is neither cut nor made of assumptions.
+is out of stock is not also about to be, nor is its next receipt late for it, a blocked order is neither cut nor made of
+assumptions, and where the shelf may be empty low sales are no break of the forecast.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nexgen_assets.tables import ORDER_EXCEPTIONS
+from nexgen_assets.replenishment.late_orders import OpenLines, open_lines
+from nexgen_assets.replenishment.recent_sales import RecentSales, nothing_known
+from nexgen_assets.tables import OPEN_ORDERS, ORDER_EXCEPTIONS
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -26,6 +30,7 @@ CUT_SHARE = 0.25
 DATA_ASSUMED = "data_assumed"
 # assumptions that change what is ordered, or what it costs
 GRAVE_ASSUMPTIONS = ("lead_time", "pack_size", "unit_cost", "unit_cost_unknown", "on_hand")
+NO_LINES = OPEN_ORDERS.arrow_schema.empty_table()
 
 
 class _Found(NamedTuple):
@@ -47,13 +52,15 @@ class Definition(NamedTuple):
 
 
 class _Orders:
-    """The columns of order rows as arrays."""
+    """The columns of order rows as arrays, and what open lines and sales say of them."""
 
-    def __init__(self, rows: pa.Table) -> None:
+    def __init__(self, rows: pa.Table, lines: OpenLines, sales: RecentSales) -> None:
         self._rows = rows
-        self.rows = rows.num_rows
+        self._found: Mapping[str, Floats] = lines._asdict() | sales._asdict()
 
     def __getattr__(self, name: str) -> Floats:
+        if name in self._found:
+            return self._found[name]
         return np.array(self._rows[name].cast(pa.float64()).to_numpy(), np.float64)
 
     @property
@@ -65,12 +72,47 @@ class _Orders:
         return ~self.assumes("on_hand")
 
     @property
+    def available_units(self) -> Floats:
+        """On hand and promised to nobody."""
+        return self.on_hand - self.committed_units
+
+    @property
     def is_out_of_stock(self) -> Flags:
-        return self.is_stock_known & (self.on_hand <= 0) & (self.expected_demand > 0)
+        return self.is_stock_known & (self.available_units <= 0) & (self.expected_demand > 0)
+
+    @property
+    def is_potentially_out_of_stock(self) -> Flags:
+        is_likely = self.stockout_probability_until_receipt > 1 - self.service_level
+        return self.is_stock_known & ~self.is_out_of_stock & is_likely
+
+    @property
+    def has_silent_shelf(self) -> Flags:
+        # on hand besides what is late itself
+        stock = self.on_hand - self.unconfirmed_units
+        return (
+            self.is_stock_known & (stock > 0) & (self.expected_demand > 0) & (self.silent_days > self.longest_silence)
+        )
 
     @property
     def daily_demand(self) -> Floats:
         return self.expected_demand / self.protection_interval_days
+
+    @property
+    def days_without_stock(self) -> Floats:
+        """Days between the day the stock is expected to last and the next receipt on order; 0 if none is on order.
+
+        A receipt of this order counts too, if it comes earlier.
+        """
+        ordered = np.where(self.order_units > 0, self.lead_time_days + 1, np.inf)
+        first = np.minimum(self.days_to_receipt, ordered)
+        gap = first - 1 - _ratio(np.maximum(self.available_units, 0.0), self.daily_demand, self.daily_demand > 0)
+        is_waited_for = np.isfinite(self.days_to_receipt) & (self.daily_demand > 0)
+        return np.where(is_waited_for, np.maximum(gap, 0.0), 0.0)
+
+    @property
+    def lost_before_receipt(self) -> Floats:
+        """Units lost until an order can be sold; more if what is on order, and counts for the order, comes later."""
+        return np.maximum(self.expected_lost_units_until_receipt, self.daily_demand * self.days_without_stock)
 
     @property
     def wanted_units(self) -> Floats:
@@ -84,14 +126,38 @@ class _Orders:
 
 
 def _stocked_out(of: _Orders) -> _Found:
-    return _Found(of.is_out_of_stock, of.on_hand, 0.0, of.expected_lost_units_until_receipt * of.unit_price)
+    return _Found(of.is_out_of_stock, of.available_units, 0.0, of.lost_before_receipt * of.unit_price)
 
 
 def _potential_stockout(of: _Orders) -> _Found:
-    allowed = 1 - of.service_level
-    number = of.stockout_probability_until_receipt
-    holds = of.is_stock_known & ~of.is_out_of_stock & (number > allowed)
-    return _Found(holds, number, allowed, of.expected_lost_units_until_receipt * of.unit_price)
+    allowed, number = 1 - of.service_level, of.stockout_probability_until_receipt
+    return _Found(of.is_potentially_out_of_stock, number, allowed, of.lost_before_receipt * of.unit_price)
+
+
+def _late_supplier_order(of: _Orders) -> _Found:
+    is_overdue, is_told = np.isfinite(of.days_overdue), of.is_out_of_stock | of.is_potentially_out_of_stock
+    gap = np.where(is_told | ~of.is_stock_known, 0.0, of.days_without_stock)
+    until = np.minimum(of.days_to_receipt, of.lead_time_days + 1) - 1
+    uncovered = of.daily_demand * until - np.maximum(of.available_units - of.unconfirmed_units, 0.0)
+    missing = np.where(is_overdue, np.clip(uncovered, 0.0, of.late_units), 0.0)
+    return _Found(
+        is_overdue | (gap > 0),
+        np.where(is_overdue, of.days_overdue, gap),
+        np.where(is_overdue, of.tolerated_days, 0.0),
+        np.maximum(missing, of.daily_demand * gap) * of.unit_price,
+    )
+
+
+def _phantom_stock(of: _Orders) -> _Found:
+    money = np.minimum(of.on_hand, of.expected_demand) * of.unit_price
+    return _Found(of.has_silent_shelf, of.silent_days, of.longest_silence, money)
+
+
+def _forecast_break(of: _Orders) -> _Found:
+    is_more = (of.sold_units > of.most_units) & (of.side_before > 0)
+    is_less = (of.sold_units < of.least_units) & (of.side_before < 0) & ~of.has_silent_shelf
+    money = np.abs(of.sold_units - of.forecast_units) * of.unit_price
+    return _Found(is_more | is_less, of.sold_units, np.where(is_more, of.most_units, of.least_units), money)
 
 
 def _order_blocked(of: _Orders) -> _Found:
@@ -104,8 +170,8 @@ def _surplus_on_order(of: _Orders) -> _Found:
 
 
 def _excess_stock(of: _Orders) -> _Found:
-    number = _ratio(of.on_hand, of.daily_demand, of.on_hand > 0)
-    surplus = np.maximum(of.on_hand - of.order_up_to_level, 0.0)
+    number = _ratio(of.available_units, of.daily_demand, of.available_units > 0)
+    surplus = np.maximum(of.available_units - of.order_up_to_level, 0.0)
     holds = (number > EXCESS_COVER_DAYS) & (surplus > 0)
     return _Found(holds, number, EXCESS_COVER_DAYS, surplus * of.unit_cost)
 
@@ -143,7 +209,8 @@ def _ratio(part: Floats, whole: Floats, where: Flags) -> Floats:
 DEFINITIONS: dict[str, Definition] = {
     "stocked_out": Definition(
         "units",
-        "nothing is on hand, and demand is expected; at risk is what is lost before an order can be sold",
+        "nothing is on hand that is not promised, and demand is expected; at risk is what is lost before an order can "
+        "be sold",
         "expedite what is on order, or order elsewhere",
         _stocked_out,
     ),
@@ -152,6 +219,27 @@ DEFINITIONS: dict[str, Definition] = {
         "the stock may run out before an order placed now can be sold, likelier than the service level allows",
         "expedite what is on order, or order elsewhere",
         _potential_stockout,
+    ),
+    "late_supplier_order": Definition(
+        "days",
+        "an order is overdue, told not to have come or unconfirmed for longer than the threshold; or the next receipt "
+        "comes so many days after the stock is expected to last; at risk is the demand that is not covered until then",
+        "ask the supplier, and order elsewhere if it does not come",
+        _late_supplier_order,
+    ),
+    "phantom_stock": Definition(
+        "days",
+        "in stock and open, and no sale for longer than what this line sells leaves to chance (0.1 %); at risk is the "
+        "expected demand that this stock is to serve",
+        "look at the shelf, and count the stock",
+        _phantom_stock,
+    ),
+    "forecast_break": Definition(
+        "units",
+        "sold in 7 days, outside of 90 % of what was forecast for them 7 days ago, as those of the week before were, "
+        "on the same side; a day closed or out of stock counts as forecast; at risk is the difference to the mean",
+        "find out why, and change the order if it goes on",
+        _forecast_break,
     ),
     "order_blocked": Definition(
         "units",
@@ -167,7 +255,7 @@ DEFINITIONS: dict[str, Definition] = {
     ),
     "excess_stock": Definition(
         "days",
-        "what is on hand lasts longer than the threshold, and is above the order-up-to level",
+        "what is on hand and not promised lasts longer than the threshold, and is above the order-up-to level",
         "move it to another location or mark it down",
         _excess_stock,
     ),
@@ -198,13 +286,16 @@ DEFINITIONS: dict[str, Definition] = {
 }
 
 
-def order_exceptions(orders: pa.Table) -> pa.Table:
+def order_exceptions(orders: pa.Table, open_orders: pa.Table = NO_LINES, sales: RecentSales | None = None) -> pa.Table:
     """Rows of `tables.ORDER_EXCEPTIONS` of the orders of one day, most money at risk first.
+
+    `open_orders` holds the rows of `tables.OPEN_ORDERS` of that day, `sales` is what the last days say of the same
+    order rows; without them, nothing is said of them.
 
     Exceptions whose money is not known follow, then DATA_ASSUMED, whose money is spent rather than lost; equal ones
     come in the order of the definitions, then of the rows.
     """
-    columns = _Orders(orders)
+    columns = _Orders(orders, open_lines(orders, open_orders), sales or nothing_known(orders.num_rows))
     found = [_rows(orders, name, definition, definition.find(columns)) for name, definition in DEFINITIONS.items()]
     together = pa.concat_tables(found)
     money = np.nan_to_num(together["money_at_risk"].cast(pa.float64()).to_numpy(), nan=-1.0)

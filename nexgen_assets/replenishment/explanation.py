@@ -75,6 +75,7 @@ class _Shown(NamedTuple):
     order_up_to_level: Any
     on_hand: Any
     on_order_units: Any
+    committed_units: Any
     net_requirement: Any
     display_units: Any
     display_minimum: Any
@@ -117,7 +118,8 @@ def _values(column: Any) -> list[Any]:
 
 def _sentence(row: _Shown) -> str:
     days = "1 day" if row.protection_interval_days == 1 else f"{row.protection_interval_days} days"
-    stock = f"{row.on_hand:.10g} on hand and {row.on_order_units:.10g} on order"
+    promised = f", {row.committed_units:.10g} of them promised," if row.committed_units else ""
+    stock = f"{row.on_hand:.10g} on hand{promised} and {row.on_order_units:.10g} on order"
     if row.arrives_delisted:
         return (
             f"No order: delisted from {row.delisted_on} on, and an order could be sold from {row.receipt_date} on; "

@@ -152,7 +152,8 @@ def _quantities(
     target = _target(demand, aim)
     on_hand = in_units(in_parts(np.nan_to_num(_numbers(rows, "on_hand"), nan=0.0)))
     on_order = in_units(in_parts(_numbers(rows, "on_order_units")))
-    position = in_units(in_parts(on_hand) + in_parts(on_order))
+    committed = in_units(in_parts(_numbers(rows, "committed_units")))
+    position = in_units(in_parts(on_hand) + in_parts(on_order) - in_parts(committed))
     steps = _steps(rows, aim, position, demand, policy, lines)
     surplus = in_parts(steps.net_requirement) - in_parts(target["order_up_to_level"]) + in_parts(position)
     is_delisted = arrives_delisted(rows)
@@ -166,6 +167,7 @@ def _quantities(
     return target | {
         "on_hand": on_hand,
         "on_order_units": on_order,
+        "committed_units": committed,
         "inventory_position": position,
         "surplus_units": in_units(surplus),
         "net_requirement": steps.net_requirement,
@@ -262,7 +264,7 @@ def _risk(columns: dict[str, Any], rows: pa.Table, demand: DemandAhead) -> dict[
     found = {name: np.round(values, RISK_DECIMALS) for name, values in vars(risk(demand, position, order)).items()}
     unit_price = _unit_prices(rows)
     with np.errstate(divide="ignore", invalid="ignore"):
-        days_of_cover = position * columns["protection_interval_days"] / columns["expected_demand"]
+        days_of_cover = np.maximum(position, 0.0) * columns["protection_interval_days"] / columns["expected_demand"]
     return found | {
         "promised_fill_rate": _nullable(found["promised_fill_rate"]),
         "unit_price": _nullable(unit_price),

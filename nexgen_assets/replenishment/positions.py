@@ -49,6 +49,8 @@ def inventory_positions(
     - Stock: the newer of the latest inventory count and the latest `stock_level` of the sales lines; on the same day
       the count. Since then: on hand = max(0, that + assumed receipts - units sold since).
     - Assumed receipts and units on order are those of `open_orders`, the only source of either.
+    - Committed are the units that the latest count tells to be promised, none if it does not; what was sold since then
+      counts as promised units first, so that a promise kept is not taken from the stock twice.
     - Each term is that of the first source that tells it, in this order: inventory counts (the latest told value),
       item locations, products, suppliers, sales lines, defaults. An item location tells the lead time; a product
       cost, pack, MOQ and shelf life; a supplier (the item location's, else the product's) the lead time; the sales
@@ -82,7 +84,7 @@ def _with_latest_terms(counts: DataFrame) -> DataFrame:
         told = F.when(_is_told(term), F.struct("count_date", F.col(term).alias("value")))
         return F.last(told, ignorenulls=True).over(to_date).alias(f"counted_{term}")
 
-    stock = ("count_date", "on_hand", "source")
+    stock = ("count_date", "on_hand", "committed_units", "source")
     return counts.select(*SERIES, *stock, *(latest(term) for term in TOLD_TERMS))
 
 
@@ -165,6 +167,8 @@ def _stock(known: DataFrame) -> DataFrame:
     sold_since = (F.col("units_sold") - sold_at_last_stock).cast("double")
     last_stock = F.when(is_counted, F.col("on_hand")).otherwise(F.col("stock_level").cast("double"))
     left = last_stock + receipts - sold_since
+    sold_since_count = (F.col("units_sold") - F.col("units_sold_at_count")).cast("double")
+    promised = F.coalesce(F.col("committed_units") - sold_since_count, F.lit(0.0))
     return known.withColumns(
         {
             # doubles of exact thousandths: rounding removes the noise of the subtraction, not information;
@@ -176,6 +180,7 @@ def _stock(known: DataFrame) -> DataFrame:
             .when(F.col("stock_level").isNotNull(), "sales_lines")
             .otherwise("unknown"),
             "on_order_units": F.coalesce("on_order_units", F.lit(0.0)),
+            "committed_units": F.round(F.greatest(F.lit(0.0), promised), 3),
         }
     )
 

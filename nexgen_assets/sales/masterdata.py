@@ -324,6 +324,7 @@ UPLOADS: dict[str, UploadKind] = {
             Field("on_hand", _real, ("38", "112.5", "0"), is_required=True),
             Field("on_order", _not_negative, ("24", "", "12"), target="on_order_units"),
             Field("on_order_due_date", _date, ("2024-03-13", "", "2024-03-12")),
+            Field("committed", _not_negative, ("6", "", "0"), target="committed_units"),
             Field("lead_time", _not_negative, ("3", "", "2"), target="lead_time_days"),
             _UNIT_COST,
             _PACK_SIZE,

@@ -28,6 +28,7 @@ def proposal(product_id: str, units: float, *, day: date = DAY, revision: str = 
         "receipt_date": day + timedelta(days=3),
         "next_order_date": day + timedelta(days=2),
         "order_units": units,
+        "expected_demand_until_receipt": units,
         "pack_size": 6.0,
         "min_order_quantity": 12.0,
         "unit_cost": 1.25,

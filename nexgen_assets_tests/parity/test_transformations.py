@@ -45,6 +45,7 @@ COUNTS = pa.Table.from_pylist(
             "on_hand": 12.5,
             "on_order_units": 6.0,
             "on_order_due_date": LAST_DAY - timedelta(days=2),
+            "committed_units": 8.5,
             "lead_time_days": 2.5,
             "pack_size": 6.0,
             "source": "count",

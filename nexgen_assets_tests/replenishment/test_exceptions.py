@@ -1,13 +1,15 @@
 """Exceptions: which rows are told, by which number, and in which order."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from nexgen_assets import tables
 from nexgen_assets.replenishment.exceptions import DEFINITIONS, order_exceptions
+from nexgen_assets.replenishment.recent_sales import RecentSales
 from nexgen_assets_tests.replenishment.test_orders import many_orders
 
 DAY = date(2026, 3, 10)
@@ -21,6 +23,7 @@ CALM: dict[str, Any] = {
     "location": "north",
     "expected_demand": 20.0,
     "protection_interval_days": 10,
+    "lead_time_days": 6,
     "order_up_to_level": 26.0,
     "on_hand": 13.0,
     "inventory_position": 13.0,
@@ -43,9 +46,36 @@ def orders(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist([CALM | row for row in rows], schema=tables.REORDER_RECOMMENDATIONS.arrow_schema)
 
 
-def found(**row: Any) -> list[tuple[Any, ...]]:
+def found(*open_lines: dict[str, Any], sales: RecentSales | None = None, **row: Any) -> list[tuple[Any, ...]]:
     names = ("exception", "number", "threshold", "money_at_risk")
-    return [tuple(e[name] for name in names) for e in order_exceptions(orders(row)).to_pylist()]
+    return [
+        tuple(e[name] for name in names) for e in order_exceptions(orders(row), lines(*open_lines), sales).to_pylist()
+    ]
+
+
+def lines(*rows: dict[str, Any]) -> pa.Table:
+    told = {"day": DAY, "product_id": "007", "location": "north", "order_source": "decision", "order_units": 9.0}
+    told |= {"ordered_as_of": DAY - timedelta(days=30), "is_assumed_received": False}
+    return pa.Table.from_pylist([told | row for row in rows], schema=tables.OPEN_ORDERS.arrow_schema)
+
+
+def due(days: int, **row: Any) -> dict[str, Any]:
+    """A line due so many days after the origin; one that was due is assumed received."""
+    return {"due_date": DAY + timedelta(days=days), "is_assumed_received": days <= 0} | row
+
+
+def told_late(days: int, **row: Any) -> dict[str, Any]:
+    """A line that was due so many days ago, and has not come, as the stock file says."""
+    return due(-days, order_source="inventory", is_assumed_received=False) | row
+
+
+def sold(*numbers: float) -> RecentSales:
+    """Silent days, the longest silence, units sold, forecast, its bounds, and the side of the week before."""
+    return RecentSales(*(np.array([number]) for number in numbers))
+
+
+NAN = float("nan")
+SILENT = sold(12.0, 8.5, NAN, NAN, NAN, NAN, 0.0)
 
 
 def test_a_line_in_good_order_is_no_exception() -> None:
@@ -108,6 +138,104 @@ def test_each_exception_has_its_number_threshold_and_money(row: dict[str, Any], 
 )
 def test_what_is_not_beyond_its_threshold_is_no_exception(row: dict[str, Any]) -> None:
     assert found(**row) == []
+
+
+# 2 units a day, and an order placed now can be sold on the 7th day from the origin: 12 units are wanted before it
+@pytest.mark.parametrize(
+    ("open_line", "row", "exception"),
+    [
+        # 13 on hand without what has not come: 12 are covered
+        (told_late(1), {}, (1.0, 0.0, 0.0)),
+        (told_late(3), {"on_hand": 7.0}, (3.0, 0.0, 5 * 3.0)),
+        # no more is missing than was ordered
+        (told_late(3, order_units=4.0), {"on_hand": 1.0}, (3.0, 0.0, 4 * 3.0)),
+        # of 13 on hand 9 are only assumed to have come
+        (due(-8), {}, (8.0, 7.0, 8 * 3.0)),
+        # it lasts 6.5 days, and is to last the 14 days before the day of the receipt
+        (due(15), {"order_units": 0.0}, (7.5, 0.0, 15 * 3.0)),
+    ],
+)
+def test_a_late_supplier_order_has_its_days_and_the_demand_that_waits_for_it(
+    open_line: dict[str, Any], row: dict[str, Any], exception: tuple[float, ...]
+) -> None:
+    assert found(open_line, **row) == [("late_supplier_order", *exception)]
+
+
+@pytest.mark.parametrize(
+    ("open_line", "row"),
+    [
+        (due(-7), {}),  # last week's count may be to come
+        (due(0), {}),
+        (due(7), {}),  # the stock lasts until then
+        (due(15), {}),  # this order comes earlier
+        (due(15), {"order_units": 0.0, "assumptions": "on_hand_estimated", "expected_demand": 0.0}),
+        ({"due_date": None}, {}),
+        (told_late(9, location="south"), {}),
+    ],
+)
+def test_an_order_that_comes_in_time_is_not_late(open_line: dict[str, Any], row: dict[str, Any]) -> None:
+    assert [name for name, *_ in found(open_line, **row) if name == "late_supplier_order"] == []
+
+
+def test_stock_that_is_promised_cannot_be_sold() -> None:
+    lost = {"expected_lost_units_until_receipt": 4.0}
+
+    assert found(committed_units=13.0, **lost) == [("stocked_out", 0.0, 0.0, 12.0)]
+    assert found(on_hand=126.0, committed_units=20.0) == []
+    assert found(told_late(3), committed_units=6.0) == [("late_supplier_order", 3.0, 0.0, 5 * 3.0)]
+
+
+def test_several_late_orders_of_a_line_are_one_exception_with_the_longest_delay() -> None:
+    two = (told_late(2, order_units=5.0), told_late(4, order_units=3.0))
+
+    assert found(*two, on_hand=4.0) == [("late_supplier_order", 4.0, 0.0, 8 * 3.0)]
+
+
+def test_out_of_stock_with_a_far_receipt_is_one_exception_and_loses_the_demand_until_then() -> None:
+    out: dict[str, Any] = {"on_hand": 0.0, "expected_lost_units_until_receipt": 1.0, "order_units": 0.0}
+
+    assert found(due(15), **out) == [("stocked_out", 0.0, 0.0, 14 * 2 * 3.0)]
+
+
+def test_stock_that_does_not_sell_for_longer_than_chance_allows_is_perhaps_not_there() -> None:
+    assert found(sales=SILENT) == [("phantom_stock", 12.0, 8.5, 13 * 3.0)]
+    assert found(sales=SILENT, on_hand=40.0) == [("phantom_stock", 12.0, 8.5, 20 * 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("open_line", "row"),
+    [
+        ({"due_date": None}, {"on_hand": 0.0, "expected_demand": 0.0}),
+        ({"due_date": None}, {"expected_demand": 0.0}),  # nothing is expected to sell
+        (due(-8, order_units=13.0), {}),  # all that is on hand is an order nobody has seen come
+    ],
+)
+def test_a_silence_that_has_another_reason_is_no_phantom_stock(open_line: dict[str, Any], row: dict[str, Any]) -> None:
+    assert "phantom_stock" not in [name for name, *_ in found(open_line, sales=SILENT, **row)]
+
+
+@pytest.mark.parametrize(
+    ("sales", "exception"),
+    [
+        (sold(0.0, 8.5, 40.0, 14.0, 3.0, 31.0, 1.0), (40.0, 31.0, 26 * 3.0)),
+        (sold(0.0, 8.5, 2.0, 14.0, 3.0, 31.0, -1.0), (2.0, 3.0, 12 * 3.0)),
+    ],
+)
+def test_sales_outside_of_their_forecast_break_it(sales: RecentSales, exception: tuple[float, ...]) -> None:
+    assert found(sales=sales) == [("forecast_break", *exception)]
+
+
+@pytest.mark.parametrize(
+    ("units", "side_before"), [(3.0, -1.0), (14.0, 1.0), (31.0, 1.0), (NAN, 1.0), (40.0, 0.0), (40.0, -1.0), (2.0, 1.0)]
+)
+def test_sales_within_their_forecast_in_either_week_or_without_one_break_nothing(
+    units: float, side_before: float
+) -> None:
+    assert found(sales=sold(0.0, 8.5, units, 14.0, 3.0, 31.0, side_before)) == []
+
+
+def test_low_sales_off_a_shelf_that_may_be_empty_are_no_break_of_the_forecast() -> None:
+    assert [name for name, *_ in found(sales=sold(12.0, 8.5, 0.0, 14.0, 3.0, 31.0, -1.0))] == ["phantom_stock"]
 
 
 def test_unknown_prices_leave_the_money_unknown_and_rank_last() -> None:

@@ -58,6 +58,7 @@ TOLD: dict[str, Any] = {
     "is_on_hand_estimated": False,
     "inventory_source": "count",
     "on_order_units": 0.0,
+    "committed_units": 0.0,
     "lead_time_days": 7,
     "is_default_lead_time": False,
     "lead_time_sd_days": 0.0,
@@ -141,6 +142,7 @@ def many_rows(n: int, seed: int = 3) -> pa.Table:
                 "product_id": f"{i:05d}",
                 "on_hand": None if rng.random() < 0.1 else int(rng.integers(0, 60_000)) / 1000,
                 "on_order_units": float(rng.integers(0, 20)),
+                "committed_units": 0.0 if rng.random() < 0.6 else int(rng.integers(0, 40_000)) / 1000,
                 "lead_time_days": int(rng.integers(0, 20)),
                 "pack_size": float(rng.choice([0.7, 1, 6, 12])),
                 "min_order_quantity": float(rng.choice([0, 1, 20])),
@@ -210,10 +212,12 @@ def test_every_origin_row_gets_one_row_in_its_place() -> None:
         "order_up_to_level = ceil(order_up_to_level)",
         "protection_interval_days = review_period_days + lead_time_days",
         "order_value is not distinct from order_units * unit_cost",
-        "days_of_cover is not distinct from inventory_position * protection_interval_days / nullif(expected_demand, 0)",
+        "days_of_cover is not distinct from"
+        " greatest(inventory_position, 0) * protection_interval_days / nullif(expected_demand, 0)",
         "order_date = day + 1 and receipt_date = order_date + lead_time_days::int",
         "next_order_date = order_date + review_period_days::int",
-        "stockout_probability between 0 and 1 and expected_lost_units between 0 and expected_demand + 0.001",
+        "stockout_probability between 0 and 1 and expected_lost_units between 0 and"
+        " expected_demand + greatest(-inventory_position, 0) + 0.001",
     ],
 )
 def test_a_person_can_recompute_every_row(identity: str) -> None:
@@ -231,7 +235,7 @@ def test_a_person_can_recompute_every_row(identity: str) -> None:
         "order_up_to_level = expected_demand + safety_stock",
         "expected_demand = expected_demand_until_receipt + expected_demand_after_receipt",
         "safety_stock = safety_stock_for_demand + safety_stock_for_lead_time",
-        "inventory_position = on_hand + on_order_units",
+        "inventory_position = on_hand + on_order_units - committed_units",
         "order_units % pack_size = 0 and (order_units = 0 or order_units >= min_order_quantity)",
         "order_units = 0 or inventory_position + order_units <= coalesce(max_stock, 1e9)",
         "order_units = 0 or expected_waste_units is null"
@@ -254,6 +258,7 @@ def test_units_add_up_exactly(identity: str, rounding: PackRounding) -> None:
     more=st.fixed_dictionaries(
         {
             "on_order_units": thousandths,
+            "committed_units": thousandths,
             "lead_time_days": st.integers(0, 40),
             "pack_size": st.integers(1, 50_000).map(lambda n: n / 1000),
             "min_order_quantity": thousandths,
@@ -440,6 +445,14 @@ def test_unknown_stock_may_be_set_to_count_as_none_and_is_named_as_an_assumption
     assert order["assumptions"] == "on_hand"
 
 
+@pytest.mark.parametrize(("committed", "position", "order"), [(0.0, 8.0, 17), (5.0, 3.0, 22), (12.0, -4.0, 29)])
+def test_what_is_promised_is_ordered_on_top(committed: float, position: float, order: float) -> None:
+    found = only_order(poisson(18.2), on_hand=6.0, on_order_units=2.0, committed_units=committed, pack_size=1.0)
+
+    assert (found["inventory_position"], found["order_units"]) == (position, order)
+    assert found["days_of_cover"] == pytest.approx(max(position, 0) * 8 / 18.2)
+
+
 def test_unknown_cost_and_price_leave_money_unknown_and_say_so() -> None:
     order = only_order(poisson(18.2), unit_cost=None, unit_price=None)
 
@@ -544,6 +557,11 @@ def test_an_extrapolated_interval_is_flagged() -> None:
             {"min_order_quantity": 30.0, "on_hand": 3.25, "on_order_units": 2.0},
             "Order 36: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, "
             "less 3.25 on hand and 2 on order = 19.75, raised to the minimum order of 30, rounded up to packs of 12.",
+        ),
+        (
+            {"committed_units": 2.0},
+            "Order 24: expected demand 18.2 in 8 days + safety stock 6.8 = level 25, "
+            "less 3 on hand, 2 of them promised, and 0 on order = 24.",
         ),
         (
             {"display_minimum": 40.0},

@@ -23,7 +23,14 @@ DAILY = {"001": 2.0, "002": 5.0, "003": 11.0}  # units a day, every day
 
 
 def positions(products: list[str], lead_time_sds: Sequence[float | None] = (), on_hand: float = 0.0) -> pa.Table:
-    told = {"day": DAY, "location": "north", "on_hand": on_hand, "on_order_units": 0.0, "lead_time_days": 3}
+    told = {
+        "day": DAY,
+        "location": "north",
+        "on_hand": on_hand,
+        "on_order_units": 0.0,
+        "committed_units": 0.0,
+        "lead_time_days": 3,
+    }
     terms = {"pack_size": 1.0, "min_order_quantity": 0.0, "inventory_source": "count", "unit_cost": 1.0}
     flags = {c.name: False for c in tables.INVENTORY_POSITIONS.columns if c.name.startswith("is_")}
     sds = lead_time_sds or [None] * len(products)

@@ -245,6 +245,34 @@ def test_units_on_order_are_received_on_their_due_date(
     assert (row["on_hand"], row["on_order_units"]) == (on_hand, on_order)
 
 
+@pytest.mark.parametrize(
+    ("counts", "committed"),
+    [
+        ([counted(DAY)], 0),
+        ([counted(DAY, committed_units=6.5)], 6.5),
+        ([counted(days_ago(1), committed_units=6.5)], 1.5),  # 5 of them have been sold
+        ([counted(days_ago(2), committed_units=6.5)], 0),
+        ([counted(DAY, on_hand=2.0, committed_units=6.5)], 6.5),  # more than there is
+        ([counted(days_ago(1), committed_units=6.5), counted(DAY)], 0),
+        ([counted(days_ago(90), committed_units=6.5)], 0),
+    ],
+)
+def test_promised_units_are_those_of_the_last_count_less_what_was_sold_since(
+    spark: SparkSession, counts: list[dict[str, Any]], committed: float
+) -> None:
+    row = position(spark, [sold(days_ago(1), 2), sold(DAY, 5)], counts)
+
+    assert row["committed_units"] == committed
+
+
+def test_promised_units_stay_known_when_a_stock_level_is_newer(spark: SparkSession) -> None:
+    known = {"stock_level": Decimal(20), "stock_level_as_of": DAY}
+
+    row = position(spark, [sold(DAY, 5, **known)], [counted(days_ago(1), committed_units=8.0)])
+
+    assert (row["on_hand"], row["committed_units"]) == (20, 3)
+
+
 def test_a_new_count_replaces_what_was_on_order(spark: SparkSession) -> None:
     counts = [counted(days_ago(4), on_order_units=10.0, on_order_due_date=days_ago(2)), counted(days_ago(1))]
 
@@ -486,6 +514,7 @@ def random_terms(rng: random.Random, day: date) -> dict[str, Any]:
         "unit_cost": Decimal("1.2500"),
         "pack_size": float(rng.randint(0, 6)),
         "min_order_quantity": float(rng.randint(0, 6)),
+        "committed_units": rng.randint(0, 20_000) / 1000,
     }
     return {name: value for name, value in told.items() if rng.random() < 0.6}
 
@@ -550,7 +579,7 @@ with known as (
         ) as supplier
     from known
 ), facts as (
-    select k.*, c.source, c.on_order_units as ordered, c.on_order_due_date as due,
+    select k.*, c.source, c.on_order_units as ordered, c.committed_units as promised, c.on_order_due_date as due,
         coalesce(due > c.count_date and due <= k.day, false) as is_received,
         counted_on is not null and (stock_level_as_of is null or stock_level_as_of <= counted_on) as is_counted,
         case when is_counted then c.on_hand else stock_level::double end as last_stock,
@@ -570,6 +599,9 @@ select day, product_id, location,
     coalesce(as_of < day, false) as is_on_hand_estimated,
     case when is_counted then source when stock_level is null then 'unknown' else 'sales_lines' end as inventory_source,
     coalesce(if(is_received, 0, ordered), 0) as on_order_units,
+    round(greatest(coalesce(promised - coalesce((
+        select sum(s.demand_units) from demand s where s.product_id = f.product_id and s.location = f.location
+            and s.day > f.counted_on and s.day <= f.day), 0)::double, 0), 0), 3) as committed_units,
     coalesce(ceil(lead_time + coalesce(supplier_delay_days, 0)), 7)::bigint as lead_time_days,
     lead_time is null as is_default_lead_time,
     supplier.lead_time_sd_days as lead_time_sd_days,

@@ -45,6 +45,7 @@ def test_a_count_of_the_required_columns_alone_gets_visible_defaults() -> None:
             "on_hand": 12.5,
             "on_order_units": None,
             "on_order_due_date": None,
+            "committed_units": None,
             "lead_time_days": None,
             "unit_cost": None,
             "pack_size": None,
@@ -57,12 +58,13 @@ def test_a_count_of_the_required_columns_alone_gets_visible_defaults() -> None:
 
 
 def test_a_count_may_tell_all_there_is_to_know() -> None:
-    header = f"{COUNTS},on_order,on_order_due_date,lead_time,unit_cost,pack_size,min_order_quantity,source"
-    [row] = counts("2024-03-10,A,S,-3,24,2024-03-15,7,1.23456,12,24,simulated", header=header)
-    assert [row[name] for name in INVENTORY_COUNTS.names[3:11]] == [
+    header = f"{COUNTS},on_order,on_order_due_date,committed,lead_time,unit_cost,pack_size,min_order_quantity,source"
+    [row] = counts("2024-03-10,A,S,-3,24,2024-03-15,2.5,7,1.23456,12,24,simulated", header=header)
+    assert [row[name] for name in INVENTORY_COUNTS.names[3:12]] == [
         -3.0,
         24.0,
         date(2024, 3, 15),
+        2.5,
         7.0,
         Decimal("1.2346"),
         12.0,
@@ -103,7 +105,14 @@ def test_a_wrong_value_is_told_with_line_column_and_advice(line: str, column: st
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("on_order", "-1"), ("lead_time", "-1"), ("unit_cost", "-0.01"), ("pack_size", "0"), ("min_order_quantity", "-1")],
+    [
+        ("on_order", "-1"),
+        ("committed", "-1"),
+        ("lead_time", "-1"),
+        ("unit_cost", "-0.01"),
+        ("pack_size", "0"),
+        ("min_order_quantity", "-1"),
+    ],
 )
 def test_numbers_below_their_bounds_are_refused(column: str, value: str) -> None:
     [problem] = problems(f"2024-03-10,A,S,1,{value}", header=f"{COUNTS},{column}")
