@@ -686,6 +686,27 @@ ORDER_POLICIES = Table(
     is_daily=False,
 )
 
+NETWORK = Table(
+    "network",
+    "One row per line of the network uploads: which location supplies another one from a day on.",
+    ("location", "category", "effective_date", "file_key"),
+    (
+        Column("location", TEXT, "Location that is supplied", nullable=False),
+        Column("category", TEXT, "Category of the products; empty for all that no other line names", nullable=False),
+        Column("supplied_by", TEXT, "Location (centre) that supplies it; empty where suppliers do"),
+        Column("lead_time_days", REAL, "Days from order to receipt from there; empty if not told", "days", minimum=0),
+        Column(
+            "minimum_transfer_value",
+            MONEY,
+            "Least value of goods that are moved to the location from another one; empty for the setting's",
+            "money",
+            minimum=0,
+        ),
+        *_TERMS_LINE,
+    ),
+    is_daily=False,
+)
+
 INVENTORY_COUNTS = Table(
     "inventory_counts",
     "One row per product x location x counted day, from the inventory uploads.",
@@ -1740,6 +1761,7 @@ TABLES: dict[str, Table] = {
         SUPPLIERS,
         ITEM_LOCATIONS,
         ORDER_POLICIES,
+        NETWORK,
         OPEN_ORDERS,
         INVENTORY_POSITIONS,
         BACKTEST,
