@@ -792,9 +792,12 @@ OPEN_ORDERS = Table(
     },
 )
 
+SUPPLIED_BY = Column("supplied_by", TEXT, "Centre (location) that the order goes to; empty where it goes to a supplier")
+_SUPPLIER_SOURCES = ("item_locations.supplier_id", "network.supplied_by", "products.supplier_id")
 _LEAD_TIME_SOURCES = (
     "inventory_counts.lead_time_days",
     "item_locations.lead_time_days",
+    "network.lead_time_days",
     "suppliers.lead_time_days",
     "daily_demand.lead_time_days",
     "daily_demand.supplier_delay_days",
@@ -854,11 +857,17 @@ INVENTORY_POSITIONS = Table(
         ),
         Column("is_default_unit_cost", FLAG, "True if the cost is assumed", nullable=False),
         Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
-        Column("supplier_id", TEXT, "Supplier: the item location's, else the product's; empty if not told"),
+        Column(
+            "supplier_id",
+            TEXT,
+            "Supplier: the item location's, else the centre that supplies the location, else the product's; empty if not "
+            "told",
+        ),
         Column("order_days", TEXT, "Weekdays on which that supplier takes orders; empty if not told"),
         Column("min_order_value", REAL, "Smallest order that supplier takes; empty if not told", "money", minimum=0),
         Column("display_minimum", REAL, "Units that must always be on show; empty if not told", "units", minimum=0),
         Column("max_stock", REAL, "Most units the location has room for; empty if not told", "units", minimum=0),
+        SUPPLIED_BY,
     ),
     same_series_as="daily_demand",
     figures={"unknown_stock_share": 'avg(CASE WHEN "on_hand" IS NULL THEN 1.0 ELSE 0.0 END)'},
@@ -887,7 +896,8 @@ INVENTORY_POSITIONS = Table(
         "unit_cost": ("inventory_counts.unit_cost", "products.unit_cost", "daily_demand.unit_price"),
         "is_default_unit_cost": ("inventory_counts.unit_cost", "products.unit_cost"),
         "shelf_life_days": ("products.shelf_life_days", "daily_demand.shelf_life_days"),
-        "supplier_id": ("item_locations.supplier_id", "products.supplier_id"),
+        "supplier_id": _SUPPLIER_SOURCES,
+        "supplied_by": _SUPPLIER_SOURCES,
         **{name: (f"suppliers.{name}",) for name in ("order_days", "min_order_value")},
         **{name: (f"item_locations.{name}",) for name in ("display_minimum", "max_stock")},
     },

@@ -56,7 +56,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
 
     @table_asset(
         ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
-        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="6"),
+        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="7"),
     )
     def inventory_positions(  # noqa: PLR0917  # an input each
         context: dg.AssetExecutionContext,
@@ -66,12 +66,13 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         products: DataFrame,
         suppliers: DataFrame,
         item_locations: DataFrame,
+        network: DataFrame,
     ) -> DataFrame:
         """One row per product x location: stock, what is on order, and the terms of its supply at the close of the day.
 
         Stock is the newer of the inventory uploads and the stock level on the sales lines; what is on order or assumed
-        received comes from `open_orders`; terms come from inventory, item locations, products, suppliers and sales
-        lines, in this order. What nobody told is assumed, and a column says so.
+        received comes from `open_orders`; terms come from inventory, item locations, network, products, suppliers and
+        sales lines, in this order. What nobody told is assumed, and a column says so.
         """
         from nexgen_assets.replenishment.positions import inventory_positions as positions_of
         from nexgen_assets.replenishment.terms import MasterData
@@ -83,7 +84,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
             open_orders,
             run.start,
             run.end,
-            told=MasterData(products, suppliers, item_locations),
+            told=MasterData(products, suppliers, item_locations, network),
             default_lead_time_days=settings.default_lead_time_days,
             default_margin=settings.default_margin,
             active_days=settings.active_days,

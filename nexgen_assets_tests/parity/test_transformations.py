@@ -23,6 +23,7 @@ from nexgen_assets.tables import (
     FIRM_LINES,
     INVENTORY_COUNTS,
     ITEM_LOCATIONS,
+    NETWORK,
     OPEN_ORDERS,
     PRODUCTS,
     RAW_SALES,
@@ -109,6 +110,9 @@ TERMS: dict[str, list[dict]] = {
             "is_active": False,
         },
     ],
+    NETWORK.name: [
+        {"location": "Springfield", "category": "", "supplied_by": "Central", "effective_date": LAST_DAY},
+    ],
 }
 
 Tables = dict[str, pa.Table]
@@ -145,7 +149,7 @@ def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
         frame(OPEN_ORDERS, orders),
         FIRST_ORIGIN,
         LAST_DAY,
-        told=MasterData(*(frame(table, uploaded(table)) for table in (PRODUCTS, SUPPLIERS, ITEM_LOCATIONS))),
+        told=MasterData(*(frame(table, uploaded(table)) for table in (PRODUCTS, SUPPLIERS, ITEM_LOCATIONS, NETWORK))),
         default_lead_time_days=7,
         default_margin=0.3,
         active_days=ACTIVE_DAYS,
