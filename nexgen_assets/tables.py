@@ -741,6 +741,7 @@ FIRM_LINES = Table(
         LOCATION,
         Column("due_date", DATE, "Day the order is sellable, at opening", nullable=False),
         Column("order_units", REAL, "Units ordered", "units", nullable=False, minimum=0),
+        Column("supplier_id", TEXT, "Supplier the order goes to, or the centre; empty if not told"),
     ),
     is_daily=False,
 )
@@ -860,8 +861,8 @@ INVENTORY_POSITIONS = Table(
         Column(
             "supplier_id",
             TEXT,
-            "Supplier: the item location's, else the centre that supplies the location, else the product's; empty if not "
-            "told",
+            "Supplier: the item location's, else the centre that supplies the location, else the product's; "
+            "empty if not told",
         ),
         Column("order_days", TEXT, "Weekdays on which that supplier takes orders; empty if not told"),
         Column("min_order_value", REAL, "Smallest order that supplier takes; empty if not told", "money", minimum=0),
@@ -900,6 +901,51 @@ INVENTORY_POSITIONS = Table(
         "supplied_by": _SUPPLIER_SOURCES,
         **{name: (f"suppliers.{name}",) for name in ("order_days", "min_order_value")},
         **{name: (f"item_locations.{name}",) for name in ("display_minimum", "max_stock")},
+    },
+)
+
+_CENTRE_COUNT = ("inventory_counts.count_date", "network.supplied_by")
+CENTRE_STOCK = Table(
+    "centre_stock",
+    "One row per product x centre: what a location that supplies others has to give at the close of the day.",
+    ("day", "product_id", "location"),
+    (
+        _day("The day at whose close this holds"),
+        PRODUCT,
+        Column("location", TEXT, "Centre: a location that supplies others", nullable=False),
+        Column(
+            "on_hand",
+            REAL,
+            "Units on hand after the close of the day: counted + received - sent - sold, at least 0",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("on_hand_as_of", DATE, "Day of the last count that `on_hand` rests on", nullable=False),
+        Column("is_on_hand_estimated", FLAG, "True if computed from a count of an earlier day", nullable=False),
+        Column("counted_units", REAL, "Units counted on that day", "units", nullable=False),
+        Column("received_units", REAL, "Units assumed received since", "units", nullable=False, minimum=0),
+        Column(
+            "sent_units",
+            REAL,
+            "Units of the orders that other locations have placed here since, approved or exported: taken as sent on "
+            "their order date",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("sold_units", REAL, "Units sold here since", "units", nullable=False, minimum=0),
+    ),
+    figures={"on_hand": 'sum("on_hand")', "sent_units": 'sum("sent_units")'},
+    made_from=("inventory_counts", "network", "open_orders", "daily_demand"),
+    lineage={
+        "location": ("network.supplied_by",),
+        "on_hand": ("inventory_counts.on_hand", "open_orders.order_units", "daily_demand.demand_units"),
+        **dict.fromkeys(("on_hand_as_of", "is_on_hand_estimated"), _CENTRE_COUNT),
+        "counted_units": ("inventory_counts.on_hand",),
+        "received_units": ("open_orders.order_units", "open_orders.is_assumed_received"),
+        "sent_units": _CENTRE_COUNT,
+        "sold_units": ("daily_demand.demand_units",),
     },
 )
 
@@ -1774,6 +1820,7 @@ TABLES: dict[str, Table] = {
         NETWORK,
         OPEN_ORDERS,
         INVENTORY_POSITIONS,
+        CENTRE_STOCK,
         BACKTEST,
         POLICY_SIMULATION,
         FORECASTS,

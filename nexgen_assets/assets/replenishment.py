@@ -13,7 +13,13 @@ from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.registry import Champions
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import INVENTORY_POSITIONS, OPEN_ORDERS, ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
+from nexgen_assets.tables import (
+    CENTRE_STOCK,
+    INVENTORY_POSITIONS,
+    OPEN_ORDERS,
+    ORDER_EXCEPTIONS,
+    REORDER_RECOMMENDATIONS,
+)
 
 GROUP = "replenishment"
 ORDER_DECISIONS = "order_decisions"
@@ -91,6 +97,38 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         )
 
     @table_asset(
+        deps=[ORDER_DECISIONS],
+        ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
+        **daily_table(CENTRE_STOCK, days, group=GROUP, kinds=SPARK_KINDS, code_version="1"),
+    )
+    def centre_stock(
+        context: dg.AssetExecutionContext,
+        network: DataFrame,
+        inventory_counts: DataFrame,
+        open_orders: DataFrame,
+        daily_demand: DataFrame,
+    ) -> DataFrame:
+        """One row per product x centre: what a location that supplies others has to give at the close of the day.
+
+        Its last count, what it is assumed to have received since, less what was ordered from it and what it sold.
+        Empty as long as no `network` has landed.
+        """
+        from nexgen_assets.replenishment.centres import centre_stock as stock_of
+
+        run = key_range(context.partition_key_range)
+        firm = open_book(settings).firm_lines(run.start, run.end, settings.active_days)
+        return stock_of(
+            network,
+            inventory_counts,
+            open_orders,
+            firm,
+            daily_demand,
+            run.start,
+            run.end,
+            active_days=settings.active_days,
+        )
+
+    @table_asset(
         **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="5"),
     )
     def reorder_recommendations(
@@ -144,4 +182,4 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
 
         return pa.RecordBatchReader.from_batches(ORDER_EXCEPTIONS.arrow_schema, batches())
 
-    return [open_orders, inventory_positions, reorder_recommendations, order_exceptions]
+    return [open_orders, inventory_positions, centre_stock, reorder_recommendations, order_exceptions]

@@ -53,9 +53,9 @@ def inventory_positions(
     - Each term is that of the first source that tells it, in this order: inventory counts (the latest told value),
       item locations, network, products, suppliers, sales lines, defaults. An item location tells the lead time, so does
       the network of a location that a centre supplies; a product cost, pack, MOQ and shelf life; a supplier (the item
-      location's, else the centre, else the product's) the lead time; the sales lines lead time and shelf life. Lead time = told lead time + delay seen on the sales lines, rounded up to whole
-      days. Display minimum and maximum stock are the item location's, order days and the smallest order in
-      money the supplier's.
+      location's, else the centre, else the product's) the lead time; the sales lines lead time and shelf life. Lead
+      time = told lead time + delay seen on the sales lines, rounded up to whole days. Display minimum and maximum stock
+      are the item location's, order days and the smallest order in money the supplier's.
     - The spread of the lead time is the supplier's, whoever tells the lead time: a place near to a supplier waits as
       uncertainly as the others do. Nobody else tells one.
     """

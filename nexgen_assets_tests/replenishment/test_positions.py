@@ -602,7 +602,8 @@ with known as (
     select *, coalesce(item.supplier_id, link.supplied_by, product.supplier_id) as supplier_of_row,
         if(item.supplier_id is null, link.supplied_by, null) as centre,
         (select arg_max(s, (s.effective_date, s.arrived_at, s.file_key)) from suppliers s
-            where s.supplier_id = coalesce(item.supplier_id, link.supplied_by, product.supplier_id) and s.effective_date <= day
+            where s.supplier_id = coalesce(item.supplier_id, link.supplied_by, product.supplier_id)
+            and s.effective_date <= day
         ) as supplier
     from known
 ), facts as (
