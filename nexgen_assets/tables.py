@@ -1110,6 +1110,8 @@ _UNITS_OF_ORDERS = (
     "inventory_positions.max_stock",
     "inventory_positions.shelf_life_days",
     "inventory_positions.min_order_value",
+    "inventory_positions.supplied_by",
+    "centre_stock.on_hand",
 )
 # the columns that add up to `order_units`, in the order in which it comes about, and their signs
 ORDER_LEDGER = {
@@ -1130,6 +1132,7 @@ ORDER_LEDGER = {
     "review_units": 1,
     "blocked_units": 1,
     "supplier_minimum_units": 1,
+    "allocation_units": 1,
     "budget_units": 1,
 }
 REORDER_RECOMMENDATIONS = Table(
@@ -1348,6 +1351,22 @@ REORDER_RECOMMENDATIONS = Table(
             "units",
             nullable=False,
         ),
+        SUPPLIED_BY,
+        Column(
+            "centre_on_hand",
+            REAL,
+            "Units of the product that the centre has for all the locations it supplies; empty without a centre, or if "
+            "nobody told",
+            "units",
+            minimum=0,
+        ),
+        Column(
+            "allocation_units",
+            REAL,
+            "Minus the units that the centre does not have: it shares out what it has",
+            "units",
+            nullable=False,
+        ),
         Column("budget_units", REAL, "Minus the units that the day's budget does not buy", "units", nullable=False),
         Column(
             "value_of_last_money",
@@ -1470,6 +1489,7 @@ REORDER_RECOMMENDATIONS = Table(
     figures={"order_units": 'sum("order_units")', "order_value": 'sum("order_value")'},
     made_from=("inventory_positions", "cleaned_features", "forecasts"),
     lineage={
+        "centre_on_hand": ("centre_stock.on_hand",),
         "order_date": ("inventory_positions.day",),
         **dict.fromkeys(
             ("next_order_date", "is_review", "review_period_days"), ("inventory_positions.day", *_REVIEWS_OF_ORDERS)
@@ -1524,6 +1544,7 @@ REORDER_RECOMMENDATIONS = Table(
                 "review_units",
                 "blocked_units",
                 "supplier_minimum_units",
+                "allocation_units",
                 "budget_units",
                 "value_of_last_money",
                 "order_units",

@@ -129,13 +129,14 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         )
 
     @table_asset(
-        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="5"),
+        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="6"),
     )
-    def reorder_recommendations(
+    def reorder_recommendations(  # noqa: PLR0917  # an input each
         inventory_positions: TableReader,
         cleaned_features: TableReader,
         forecasts: TableReader,
         order_policies: pa.Table,
+        centre_stock: TableReader,
         lake: LakeResource,
     ) -> pa.RecordBatchReader:
         """One row per product x location to decide on, with every number its order quantity comes from.
@@ -161,6 +162,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
                     calibration,
                     policy,
                     order_policies,
+                    centre_stock.day(day),
                 ).to_batches()
 
         return pa.RecordBatchReader.from_batches(REORDER_RECOMMENDATIONS.arrow_schema, batches())

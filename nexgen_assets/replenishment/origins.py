@@ -23,7 +23,7 @@ from nexgen_assets.replenishment.orders import lead_times_of, mean_lead_times, r
 from nexgen_assets.replenishment.policy import Policy
 from nexgen_assets.replenishment.segments import SEGMENTS, with_segments
 from nexgen_assets.replenishment.shared_orders import SharedChange, shared_change
-from nexgen_assets.tables import HORIZON_DAYS, ORDER_POLICIES, REORDER_RECOMMENDATIONS
+from nexgen_assets.tables import CENTRE_STOCK, HORIZON_DAYS, ORDER_POLICIES, REORDER_RECOMMENDATIONS
 
 SERIES = ["product_id", "location"]
 # lead times of rows that are worked on at a time
@@ -34,6 +34,7 @@ FORECAST_COLUMNS = [*SERIES, "horizon", "mean", "model_version"]
 
 
 NO_UPLOADS = ORDER_POLICIES.arrow_schema.empty_table()
+NO_CENTRES = CENTRE_STOCK.arrow_schema.empty_table()
 
 
 def orders_of_origin(  # noqa: PLR0917  # a table each
@@ -43,13 +44,14 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     calibration: Calibration | None,
     policy: Policy,
     order_policies: pa.Table = NO_UPLOADS,
+    centre_stock: pa.Table = NO_CENTRES,
 ) -> pa.Table:
     """Rows of `tables.REORDER_RECOMMENDATIONS`, one per row of `positions`, in the order of the grain.
 
     The first three tables are of one day: rows of `tables.INVENTORY_POSITIONS`, `tables.CLEANED_FEATURES` and
-    `tables.FORECASTS` (FORECAST_COLUMNS suffice); `order_policies` holds all of `tables.ORDER_POLICIES`. `calibration`
-    is that of the model that made the forecasts, None if they are the seasonal naive's. Raises ValueError if the tables
-    are not of the same series.
+    `tables.FORECASTS` (FORECAST_COLUMNS suffice), and so is `centre_stock`, `tables.CENTRE_STOCK`; `order_policies`
+    holds all of `tables.ORDER_POLICIES`. `calibration` is that of the model that made the forecasts, None if they are
+    the seasonal naive's. Raises ValueError if the tables are not of the same series.
     """
     stock, known = _sorted(positions, SERIES), _sorted(features, SERIES)
     ahead = _sorted(forecasts, [*SERIES, "horizon"])
@@ -64,6 +66,7 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     for name in KNOWN_COLUMNS:
         rows = rows.append_column(name, known[name])
     rows = rows.append_column("model_version", first["model_version"])
+    rows = rows.append_column("centre_on_hand", _centre_on_hand(rows, centre_stock))
     segments = with_segments(known.append_column("unit_cost", stock["unit_cost"]), policy.default_margin)
     for name in SEGMENTS:
         rows = rows.append_column(name, segments[name])
@@ -101,6 +104,17 @@ def _demand(known: pa.Table, means: Reals, lengths: Integers, calibration: Calib
         return interval_demand(means, level_of(known), days, calibration)
 
     return until_delisted(over, lengths, days_listed(known))
+
+
+def _centre_on_hand(rows: pa.Table, centre_stock: pa.Table) -> pa.ChunkedArray:
+    """Of each row the units that its centre has; null without a centre, or where nobody told."""
+    separator = pa.scalar("\x1f")
+    keys = pc.call_function("binary_join_element_wise", [rows["product_id"], rows["supplied_by"], separator])
+    told = [centre_stock["product_id"], centre_stock["location"], separator]
+    held = pc.call_function("binary_join_element_wise", told).combine_chunks()
+    return centre_stock["on_hand"].take(
+        pc.call_function("index_in", [keys], pc.SetLookupOptions(held, skip_nulls=True))
+    )
 
 
 def _split(which: Integers, batches: list[slice]) -> list[Integers]:
