@@ -17,6 +17,7 @@ LANDING = (
 SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
 SPINE_TO_ORDERS = (
     *("open_orders", "inventory_positions", "centre_stock", "forecasts", "reorder_recommendations", "order_exceptions"),
+    "transfer_suggestions",
 )
 # rebuilt with the sales of old days too: what was forecast then stays, what was sold is corrected
 JUDGEMENT = ("forecast_accuracy",)

@@ -1616,6 +1616,100 @@ ORDER_EXCEPTIONS = Table(
     ),
 )
 
+_TRANSFERS_FROM = (
+    *(
+        f"reorder_recommendations.{name}"
+        for name in (
+            *("supplied_by", "on_hand", "on_order_units", "order_up_to_level", "display_minimum", "max_stock"),
+            *("expected_demand", "lead_time_days", "lead_time_sd_days", "service_level", "pack_size", "unit_cost"),
+        )
+    ),
+    *("forecasts.mean", "network.minimum_transfer_value"),
+)
+TRANSFER_SUGGESTIONS = Table(
+    "transfer_suggestions",
+    "One row per product to move from a location with a surplus to one that may run out before an order arrives.",
+    ("day", "product_id", "from_location", "to_location"),
+    (
+        _day("Forecast origin: the last day whose sales are known"),
+        PRODUCT,
+        Column("from_location", TEXT, "Location that has more than it needs", nullable=False),
+        Column("to_location", TEXT, "Location that may run out", nullable=False),
+        Column("product_name", TEXT, "Product's name"),
+        Column("category", TEXT, "Product's category"),
+        Column("supplied_by", TEXT, "Centre that supplies both", nullable=False),
+        Column("transfer_units", REAL, "Units to move", "units", nullable=False, minimum=0),
+        Column("pack_size", REAL, "Units per pack, of the location that gets them", "units", nullable=False, minimum=0),
+        Column("transfer_value", REAL, "Those units at unit cost", "money", nullable=False, minimum=0),
+        Column("arrival_date", DATE, "Day from which they can be sold, at opening", nullable=False),
+        Column("receipt_date", DATE, "Day from which an order placed instead could be sold", nullable=False),
+        Column(
+            "expected_saved_units",
+            REAL,
+            "Expected demand until then that they serve and that would be lost: at least that",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "expected_saved_money",
+            REAL,
+            "Those units at the selling price; empty if the price is unknown",
+            "money",
+            minimum=0,
+        ),
+        Column("from_on_hand", REAL, "Units on hand where they come from", "units", nullable=False, minimum=0),
+        Column(
+            "kept_units",
+            REAL,
+            "Units which that location keeps at least: its level or display minimum, and the guard days' demand",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("to_inventory_position", REAL, "Units on hand and on order where they go to", "units", nullable=False),
+        Column(
+            "stockout_probability_until_receipt",
+            REAL,
+            "Probability of running out there before an order can be sold",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "stockout_probability_with_transfer",
+            REAL,
+            "The same with all that is to be moved there: at most that",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("explanation", TEXT, "The transfer in one sentence", nullable=False),
+    ),
+    figures={"transfer_value": 'sum("transfer_value")', "expected_saved_money": 'sum("expected_saved_money")'},
+    made_from=("reorder_recommendations", "forecasts", "cleaned_features", "network"),
+    lineage={
+        **{
+            name: (f"reorder_recommendations.{name}",)
+            for name in ("day", "product_id", "product_name", "category", "supplied_by", "pack_size", "receipt_date")
+        },
+        **dict.fromkeys(("from_location", "to_location"), ("reorder_recommendations.location", *_TRANSFERS_FROM)),
+        **dict.fromkeys(
+            (
+                *("transfer_units", "transfer_value", "expected_saved_units", "explanation"),
+                "stockout_probability_with_transfer",
+            ),
+            _TRANSFERS_FROM,
+        ),
+        "expected_saved_money": (*_TRANSFERS_FROM, "reorder_recommendations.unit_price"),
+        "arrival_date": ("reorder_recommendations.day",),
+        "from_on_hand": ("reorder_recommendations.on_hand",),
+        "kept_units": tuple(
+            f"reorder_recommendations.{name}" for name in ("order_up_to_level", "display_minimum", "expected_demand")
+        ),
+        "to_inventory_position": ("reorder_recommendations.inventory_position",),
+        "stockout_probability_until_receipt": ("reorder_recommendations.stockout_probability_until_receipt",),
+    },
+)
+
 _ERRORS = ("absolute_error_units", "wape", "bias", "mase", "rmsse")
 _QUANTILE_ERRORS = (
     "wql",
@@ -1848,6 +1942,7 @@ TABLES: dict[str, Table] = {
         FORECAST_ACCURACY,
         REORDER_RECOMMENDATIONS,
         ORDER_EXCEPTIONS,
+        TRANSFER_SUGGESTIONS,
     )
 }
 

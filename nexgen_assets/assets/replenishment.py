@@ -19,6 +19,7 @@ from nexgen_assets.tables import (
     OPEN_ORDERS,
     ORDER_EXCEPTIONS,
     REORDER_RECOMMENDATIONS,
+    TRANSFER_SUGGESTIONS,
 )
 
 GROUP = "replenishment"
@@ -184,4 +185,41 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
 
         return pa.RecordBatchReader.from_batches(ORDER_EXCEPTIONS.arrow_schema, batches())
 
-    return [open_orders, inventory_positions, centre_stock, reorder_recommendations, order_exceptions]
+    @table_asset(
+        **daily_table(TRANSFER_SUGGESTIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
+    )
+    def transfer_suggestions(
+        reorder_recommendations: TableReader,
+        cleaned_features: TableReader,
+        forecasts: TableReader,
+        network: pa.Table,
+        lake: LakeResource,
+    ) -> pa.RecordBatchReader:
+        """One row per product to move from a location with a surplus to one that may run out before an order arrives.
+
+        Between locations that one centre supplies; what is moved is worth moving (`NEXGEN_TRANSFER_...`), and nobody
+        gives what it needs itself. A suggestion changes no order. Empty as long as no `network` has landed.
+        """
+        from nexgen_assets.replenishment.origins import FORECAST_COLUMNS
+        from nexgen_assets.replenishment.transfers import Guards
+        from nexgen_assets.replenishment.transfers import transfer_suggestions as transfers_of
+
+        champions, guards = Champions(lake.access), Guards.of(settings)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for day in reorder_recommendations.days() if network.num_rows else []:
+                ahead = forecasts.day(day, FORECAST_COLUMNS)
+                calibration = champions.calibration_of(ahead["model_version"].unique().to_pylist())
+                orders, known = reorder_recommendations.day(day), cleaned_features.day(day)
+                yield from transfers_of(orders, known, ahead, calibration, network, guards).to_batches()
+
+        return pa.RecordBatchReader.from_batches(TRANSFER_SUGGESTIONS.arrow_schema, batches())
+
+    return [
+        open_orders,
+        inventory_positions,
+        centre_stock,
+        reorder_recommendations,
+        order_exceptions,
+        transfer_suggestions,
+    ]

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nexgen_assets.replenishment.explanation import assumes
 from nexgen_assets.tables import ORDER_EXCEPTIONS
 
 Floats = NDArray[np.float64]
@@ -77,10 +78,7 @@ class _Orders:
         return self.net_requirement + self.display_units
 
     def assumes(self, name: str) -> Flags:
-        parts = [pa.scalar(""), self._rows["assumptions"], pa.scalar(""), pa.scalar(",")]
-        listed = pc.call_function("binary_join_element_wise", parts)
-        found = pc.call_function("match_substring", [listed], pc.MatchSubstringOptions(f",{name},"))
-        return np.asarray(found.to_numpy(), np.bool_)
+        return assumes(self._rows["assumptions"], name)
 
 
 def _stocked_out(of: _Orders) -> _Found:

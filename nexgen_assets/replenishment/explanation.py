@@ -67,6 +67,14 @@ def assumptions(origin_rows: pa.Table) -> pa.Array | pa.ChunkedArray:
     return pc.call_function("utf8_rtrim", [joined], pc.TrimOptions(","))
 
 
+def assumes(assumptions: pa.ChunkedArray, name: str) -> NDArray[np.bool_]:
+    """Where the column `assumptions` of order rows lists that name."""
+    parts = [pa.scalar(""), assumptions, pa.scalar(""), pa.scalar(",")]
+    listed = pc.call_function("binary_join_element_wise", parts)
+    found = pc.call_function("match_substring", [listed], pc.MatchSubstringOptions(f",{name},"))
+    return np.asarray(found.to_numpy(), np.bool_)
+
+
 class _Shown(NamedTuple):
     """The numbers of a sentence: arrays over all rows, or those of one row."""
 

@@ -16,7 +16,7 @@ from nexgen_assets.forecasting.frame import level_of
 from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand, until_delisted
 from nexgen_assets.forecasting.listing import days_listed
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
-from nexgen_assets.replenishment.ahead import DemandAhead, demand_ahead
+from nexgen_assets.replenishment.ahead import DemandAhead, DemandOver, demand_ahead
 from nexgen_assets.replenishment.lead_times import LeadTimes
 from nexgen_assets.replenishment.line_policies import line_policies
 from nexgen_assets.replenishment.orders import lead_times_of, mean_lead_times, reorder_recommendations
@@ -53,12 +53,7 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     holds all of `tables.ORDER_POLICIES`. `calibration` is that of the model that made the forecasts, None if they are
     the seasonal naive's. Raises ValueError if the tables are not of the same series.
     """
-    stock, known = _sorted(positions, SERIES), _sorted(features, SERIES)
-    ahead = _sorted(forecasts, [*SERIES, "horizon"])
-    first = ahead.filter(pc.equal(ahead["horizon"], 1))  # pyright: ignore[reportAttributeAccessIssue]
-    for name, other in (("features", known), ("forecasts", first)):
-        if not all(stock[column].equals(other[column]) for column in SERIES):
-            raise ValueError(f"positions and {name} differ in their products: rebuild that day")
+    stock, known, ahead, first = lined_up(positions, features, forecasts)
     if not stock.num_rows:
         return REORDER_RECOMMENDATIONS.arrow_schema.empty_table()
 
@@ -71,10 +66,7 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     for name in SEGMENTS:
         rows = rows.append_column(name, segments[name])
     lines = line_policies(rows, order_policies, policy)
-    means = ahead["mean"].to_numpy().reshape(stock.num_rows, HORIZON_DAYS)
-
-    def over(which: Integers, lengths: Integers) -> IntervalDemand:
-        return _demand(known.take(which), means[which], lengths, calibration)
+    over = demand_over(known, ahead, calibration)
 
     def ahead_of(which: Integers) -> DemandAhead:
         some = rows.take(which)
@@ -93,6 +85,32 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     change = shared_change(alone, over, batches, ahead_of, policy)
     together = [orders(which, change.rows(which)) for which in _split(change.changed, batches)]
     return _replaced(alone, change.changed, together)
+
+
+def lined_up(
+    positions: pa.Table, features: pa.Table, forecasts: pa.Table
+) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
+    """Positions (or orders), features, forecasts, and the forecasts of the first day, by product x location.
+
+    All of one day; raises ValueError if they are not of the same series.
+    """
+    stock, known = _sorted(positions, SERIES), _sorted(features, SERIES)
+    ahead = _sorted(forecasts, [*SERIES, "horizon"])
+    first = ahead.filter(pc.equal(ahead["horizon"], 1))  # pyright: ignore[reportAttributeAccessIssue]
+    for name, other in (("features", known), ("forecasts", first)):
+        if not all(stock[column].equals(other[column]) for column in SERIES):
+            raise ValueError(f"positions and {name} differ in their products: rebuild that day")
+    return stock, known, ahead, first
+
+
+def demand_over(known: pa.Table, ahead: pa.Table, calibration: Calibration | None) -> DemandOver:
+    """The demand of the rows of `known` and `ahead`, features and forecasts that are lined up, over any days."""
+    means = ahead["mean"].to_numpy().reshape(known.num_rows, HORIZON_DAYS)
+
+    def over(which: Integers, lengths: Integers) -> IntervalDemand:
+        return _demand(known.take(which), means[which], lengths, calibration)
+
+    return over
 
 
 def _demand(known: pa.Table, means: Reals, lengths: Integers, calibration: Calibration | None) -> IntervalDemand:
