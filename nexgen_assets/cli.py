@@ -40,6 +40,7 @@ class Kind(StrEnum):
     suppliers = "suppliers"
     item_locations = "item_locations"
     order_policies = "order_policies"
+    network = "network"
 
 
 @app.command()

@@ -10,9 +10,10 @@ from nexgen_assets.assets.backtest import backtest_assets
 from nexgen_assets.assets.features import feature_assets
 from nexgen_assets.assets.forecasts import forecast_assets
 from nexgen_assets.assets.housekeeping import housekeeping_assets
+from nexgen_assets.assets.inventory import inventory_assets, order_decisions
 from nexgen_assets.assets.model import model_assets
 from nexgen_assets.assets.monitoring import monitoring_assets
-from nexgen_assets.assets.replenishment import order_decisions, replenishment_assets
+from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
 from nexgen_assets.assets.search import search_assets
 from nexgen_assets.assets.simulation import simulation_assets
@@ -59,6 +60,7 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *search_assets(settings),
             *forecast_assets(settings, days),
             order_decisions(),
+            *inventory_assets(settings, days),
             *replenishment_assets(settings, days),
             *simulation_assets(settings),
             *monitoring_assets(days),

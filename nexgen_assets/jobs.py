@@ -10,9 +10,15 @@ SIMULATION = "simulate_policies"
 SEARCH = "search_parameters"
 ROLL_BACK = "roll_back"  # the op of the job ROLLBACK
 
-LANDING = ("landing_files", "calendar", "inventory_counts", "products", "suppliers", "item_locations", "order_policies")
+LANDING = (
+    *("landing_files", "calendar", "inventory_counts", "products", "suppliers", "item_locations", "order_policies"),
+    "network",
+)
 SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features")
-SPINE_TO_ORDERS = ("open_orders", "inventory_positions", "forecasts", "reorder_recommendations", "order_exceptions")
+SPINE_TO_ORDERS = (
+    *("open_orders", "inventory_positions", "centre_stock", "forecasts", "reorder_recommendations", "order_exceptions"),
+    "transfer_suggestions",
+)
 # rebuilt with the sales of old days too: what was forecast then stays, what was sold is corrected
 JUDGEMENT = ("forecast_accuracy",)
 

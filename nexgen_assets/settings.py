@@ -92,6 +92,18 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     daily_budget: Annotated[float, Field(ge=0)] | None = Field(
         None, description="Most money that the orders of a day may cost, all locations together; empty for no limit"
     )
+    transfer_days: Annotated[int, Field(ge=0, le=28)] = Field(
+        1, description="Days from a transfer's order to its receipt, between two locations of one centre (days)"
+    )
+    transfer_burn_out_days: Annotated[float, Field(ge=0)] = Field(
+        14.0, description="A location gives away only what would last longer than its own level and so many days (days)"
+    )
+    transfer_min_unit_cost: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="Nothing that costs less per unit is moved between locations (money per unit)"
+    )
+    transfer_min_value: Annotated[float, Field(ge=0)] = Field(
+        20.0, description="Least value at cost of all that one location sends to another on a day (money)"
+    )
     default_lead_time_days: Annotated[int, Field(ge=0, le=90)] = Field(
         7, description="Lead time where nobody told one (days)"
     )

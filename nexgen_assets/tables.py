@@ -697,6 +697,27 @@ ORDER_POLICIES = Table(
     is_daily=False,
 )
 
+NETWORK = Table(
+    "network",
+    "One row per line of the network uploads: which location supplies another one from a day on.",
+    ("location", "category", "effective_date", "file_key"),
+    (
+        Column("location", TEXT, "Location that is supplied", nullable=False),
+        Column("category", TEXT, "Category of the products; empty for all that no other line names", nullable=False),
+        Column("supplied_by", TEXT, "Location (centre) that supplies it; empty where suppliers do"),
+        Column("lead_time_days", REAL, "Days from order to receipt from there; empty if not told", "days", minimum=0),
+        Column(
+            "minimum_transfer_value",
+            MONEY,
+            "Least value of goods that are moved to the location from another one; empty for the setting's",
+            "money",
+            minimum=0,
+        ),
+        *_TERMS_LINE,
+    ),
+    is_daily=False,
+)
+
 INVENTORY_COUNTS = Table(
     "inventory_counts",
     "One row per product x location x counted day, from the inventory uploads.",
@@ -732,6 +753,7 @@ FIRM_LINES = Table(
         LOCATION,
         Column("due_date", DATE, "Day the order is sellable, at opening", nullable=False),
         Column("order_units", REAL, "Units ordered", "units", nullable=False, minimum=0),
+        Column("supplier_id", TEXT, "Supplier the order goes to, or the centre; empty if not told"),
     ),
     is_daily=False,
 )
@@ -783,9 +805,12 @@ OPEN_ORDERS = Table(
     },
 )
 
+SUPPLIED_BY = Column("supplied_by", TEXT, "Centre (location) that the order goes to; empty where it goes to a supplier")
+_SUPPLIER_SOURCES = ("item_locations.supplier_id", "network.supplied_by", "products.supplier_id")
 _LEAD_TIME_SOURCES = (
     "inventory_counts.lead_time_days",
     "item_locations.lead_time_days",
+    "network.lead_time_days",
     "suppliers.lead_time_days",
     "daily_demand.lead_time_days",
     "daily_demand.supplier_delay_days",
@@ -853,11 +878,17 @@ INVENTORY_POSITIONS = Table(
         ),
         Column("is_default_unit_cost", FLAG, "True if the cost is assumed", nullable=False),
         Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
-        Column("supplier_id", TEXT, "Supplier: the item location's, else the product's; empty if not told"),
+        Column(
+            "supplier_id",
+            TEXT,
+            "Supplier: the item location's, else the centre that supplies the location, else the product's; "
+            "empty if not told",
+        ),
         Column("order_days", TEXT, "Weekdays on which that supplier takes orders; empty if not told"),
         Column("min_order_value", REAL, "Smallest order that supplier takes; empty if not told", "money", minimum=0),
         Column("display_minimum", REAL, "Units that must always be on show; empty if not told", "units", minimum=0),
         Column("max_stock", REAL, "Most units the location has room for; empty if not told", "units", minimum=0),
+        SUPPLIED_BY,
     ),
     same_series_as="daily_demand",
     figures={"unknown_stock_share": 'avg(CASE WHEN "on_hand" IS NULL THEN 1.0 ELSE 0.0 END)'},
@@ -887,9 +918,55 @@ INVENTORY_POSITIONS = Table(
         "unit_cost": ("inventory_counts.unit_cost", "products.unit_cost", "daily_demand.unit_price"),
         "is_default_unit_cost": ("inventory_counts.unit_cost", "products.unit_cost"),
         "shelf_life_days": ("products.shelf_life_days", "daily_demand.shelf_life_days"),
-        "supplier_id": ("item_locations.supplier_id", "products.supplier_id"),
+        "supplier_id": _SUPPLIER_SOURCES,
+        "supplied_by": _SUPPLIER_SOURCES,
         **{name: (f"suppliers.{name}",) for name in ("order_days", "min_order_value")},
         **{name: (f"item_locations.{name}",) for name in ("display_minimum", "max_stock")},
+    },
+)
+
+_CENTRE_COUNT = ("inventory_counts.count_date", "network.supplied_by")
+CENTRE_STOCK = Table(
+    "centre_stock",
+    "One row per product x centre: what a location that supplies others has to give at the close of the day.",
+    ("day", "product_id", "location"),
+    (
+        _day("The day at whose close this holds"),
+        PRODUCT,
+        Column("location", TEXT, "Centre: a location that supplies others", nullable=False),
+        Column(
+            "on_hand",
+            REAL,
+            "Units on hand after the close of the day: counted + received - sent - sold, at least 0",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("on_hand_as_of", DATE, "Day of the last count that `on_hand` rests on", nullable=False),
+        Column("is_on_hand_estimated", FLAG, "True if computed from a count of an earlier day", nullable=False),
+        Column("counted_units", REAL, "Units counted on that day", "units", nullable=False),
+        Column("received_units", REAL, "Units assumed received since", "units", nullable=False, minimum=0),
+        Column(
+            "sent_units",
+            REAL,
+            "Units of the orders that other locations have placed here since, approved or exported: taken as sent on "
+            "their order date",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("sold_units", REAL, "Units sold here since", "units", nullable=False, minimum=0),
+    ),
+    figures={"on_hand": 'sum("on_hand")', "sent_units": 'sum("sent_units")'},
+    made_from=("inventory_counts", "network", "open_orders", "daily_demand"),
+    lineage={
+        "location": ("network.supplied_by",),
+        "on_hand": ("inventory_counts.on_hand", "open_orders.order_units", "daily_demand.demand_units"),
+        **dict.fromkeys(("on_hand_as_of", "is_on_hand_estimated"), _CENTRE_COUNT),
+        "counted_units": ("inventory_counts.on_hand",),
+        "received_units": ("open_orders.order_units", "open_orders.is_assumed_received"),
+        "sent_units": _CENTRE_COUNT,
+        "sold_units": ("daily_demand.demand_units",),
     },
 )
 
@@ -1054,6 +1131,8 @@ _UNITS_OF_ORDERS = (
     "inventory_positions.max_stock",
     "inventory_positions.shelf_life_days",
     "inventory_positions.min_order_value",
+    "inventory_positions.supplied_by",
+    "centre_stock.on_hand",
 )
 # the columns that add up to `order_units`, in the order in which it comes about, and their signs
 ORDER_LEDGER = {
@@ -1075,6 +1154,7 @@ ORDER_LEDGER = {
     "review_units": 1,
     "blocked_units": 1,
     "supplier_minimum_units": 1,
+    "allocation_units": 1,
     "budget_units": 1,
 }
 POSITION_LEDGER = {"on_hand": 1, "on_order_units": 1, "committed_units": -1}
@@ -1308,6 +1388,22 @@ REORDER_RECOMMENDATIONS = Table(
             "units",
             nullable=False,
         ),
+        SUPPLIED_BY,
+        Column(
+            "centre_on_hand",
+            REAL,
+            "Units of the product that the centre has for all the locations it supplies; empty without a centre, or if "
+            "nobody told",
+            "units",
+            minimum=0,
+        ),
+        Column(
+            "allocation_units",
+            REAL,
+            "Minus the units that the centre does not have: it shares out what it has",
+            "units",
+            nullable=False,
+        ),
         Column("budget_units", REAL, "Minus the units that the day's budget does not buy", "units", nullable=False),
         Column(
             "value_of_last_money",
@@ -1432,6 +1528,7 @@ REORDER_RECOMMENDATIONS = Table(
     figures={"order_units": 'sum("order_units")', "order_value": 'sum("order_value")'},
     made_from=("inventory_positions", "cleaned_features", "forecasts"),
     lineage={
+        "centre_on_hand": ("centre_stock.on_hand",),
         "order_date": ("inventory_positions.day",),
         **dict.fromkeys(
             ("next_order_date", "is_review", "review_period_days"), ("inventory_positions.day", *_REVIEWS_OF_ORDERS)
@@ -1486,6 +1583,7 @@ REORDER_RECOMMENDATIONS = Table(
                 "review_units",
                 "blocked_units",
                 "supplier_minimum_units",
+                "allocation_units",
                 "budget_units",
                 "value_of_last_money",
                 "order_units",
@@ -1577,6 +1675,100 @@ ORDER_EXCEPTIONS = Table(
                 *("inventory_positions.on_hand", "cleaned_features.zero_share_91", "forecasts.mean"),
             ),
         ),
+    },
+)
+
+_TRANSFERS_FROM = (
+    *(
+        f"reorder_recommendations.{name}"
+        for name in (
+            *("supplied_by", "on_hand", "on_order_units", "order_up_to_level", "display_minimum", "max_stock"),
+            *("expected_demand", "lead_time_days", "lead_time_sd_days", "service_level", "pack_size", "unit_cost"),
+        )
+    ),
+    *("forecasts.mean", "network.minimum_transfer_value"),
+)
+TRANSFER_SUGGESTIONS = Table(
+    "transfer_suggestions",
+    "One row per product to move from a location with a surplus to one that may run out before an order arrives.",
+    ("day", "product_id", "from_location", "to_location"),
+    (
+        _day("Forecast origin: the last day whose sales are known"),
+        PRODUCT,
+        Column("from_location", TEXT, "Location that has more than it needs", nullable=False),
+        Column("to_location", TEXT, "Location that may run out", nullable=False),
+        Column("product_name", TEXT, "Product's name"),
+        Column("category", TEXT, "Product's category"),
+        Column("supplied_by", TEXT, "Centre that supplies both", nullable=False),
+        Column("transfer_units", REAL, "Units to move", "units", nullable=False, minimum=0),
+        Column("pack_size", REAL, "Units per pack, of the location that gets them", "units", nullable=False, minimum=0),
+        Column("transfer_value", REAL, "Those units at unit cost", "money", nullable=False, minimum=0),
+        Column("arrival_date", DATE, "Day from which they can be sold, at opening", nullable=False),
+        Column("receipt_date", DATE, "Day from which an order placed instead could be sold", nullable=False),
+        Column(
+            "expected_saved_units",
+            REAL,
+            "Expected demand until then that they serve and that would be lost: at least that",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "expected_saved_money",
+            REAL,
+            "Those units at the selling price; empty if the price is unknown",
+            "money",
+            minimum=0,
+        ),
+        Column("from_on_hand", REAL, "Units on hand where they come from", "units", nullable=False, minimum=0),
+        Column(
+            "kept_units",
+            REAL,
+            "Units which that location keeps at least: its level or display minimum, and the guard days' demand",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("to_inventory_position", REAL, "Units on hand and on order where they go to", "units", nullable=False),
+        Column(
+            "stockout_probability_until_receipt",
+            REAL,
+            "Probability of running out there before an order can be sold",
+            nullable=False,
+            minimum=0,
+        ),
+        Column(
+            "stockout_probability_with_transfer",
+            REAL,
+            "The same with all that is to be moved there: at most that",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("explanation", TEXT, "The transfer in one sentence", nullable=False),
+    ),
+    figures={"transfer_value": 'sum("transfer_value")', "expected_saved_money": 'sum("expected_saved_money")'},
+    made_from=("reorder_recommendations", "forecasts", "cleaned_features", "network"),
+    lineage={
+        **{
+            name: (f"reorder_recommendations.{name}",)
+            for name in ("day", "product_id", "product_name", "category", "supplied_by", "pack_size", "receipt_date")
+        },
+        **dict.fromkeys(("from_location", "to_location"), ("reorder_recommendations.location", *_TRANSFERS_FROM)),
+        **dict.fromkeys(
+            (
+                *("transfer_units", "transfer_value", "expected_saved_units", "explanation"),
+                "stockout_probability_with_transfer",
+            ),
+            _TRANSFERS_FROM,
+        ),
+        "expected_saved_money": (*_TRANSFERS_FROM, "reorder_recommendations.unit_price"),
+        "arrival_date": ("reorder_recommendations.day",),
+        "from_on_hand": ("reorder_recommendations.on_hand",),
+        "kept_units": tuple(
+            f"reorder_recommendations.{name}" for name in ("order_up_to_level", "display_minimum", "expected_demand")
+        ),
+        "to_inventory_position": ("reorder_recommendations.inventory_position",),
+        "stockout_probability_until_receipt": ("reorder_recommendations.stockout_probability_until_receipt",),
     },
 )
 
@@ -1802,14 +1994,17 @@ TABLES: dict[str, Table] = {
         SUPPLIERS,
         ITEM_LOCATIONS,
         ORDER_POLICIES,
+        NETWORK,
         OPEN_ORDERS,
         INVENTORY_POSITIONS,
+        CENTRE_STOCK,
         BACKTEST,
         POLICY_SIMULATION,
         FORECASTS,
         FORECAST_ACCURACY,
         REORDER_RECOMMENDATIONS,
         ORDER_EXCEPTIONS,
+        TRANSFER_SUGGESTIONS,
     )
 }
 

@@ -6,100 +6,35 @@ from functools import lru_cache
 
 import dagster as dg
 import pyarrow as pa
-from pyspark.sql import DataFrame
 
-from nexgen_assets.assets.common import OWNERS, PYTHON_KINDS, SPARK_KINDS, daily_table, lookback, table_asset
+from nexgen_assets.assets.common import PYTHON_KINDS, daily_table, lookback, table_asset
 from nexgen_assets.io_managers.delta_tables import TableReader
 from nexgen_assets.partitions import key_range
 from nexgen_assets.replenishment.recent_sales import JUDGED_DAYS, JUDGED_WEEKS, SILENT_DAYS
-from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.resources.registry import Champions, RegistryError
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import INVENTORY_POSITIONS, OPEN_ORDERS, ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
+from nexgen_assets.tables import (
+    ORDER_EXCEPTIONS,
+    REORDER_RECOMMENDATIONS,
+    TRANSFER_SUGGESTIONS,
+)
 
 GROUP = "replenishment"
-ORDER_DECISIONS = "order_decisions"
-
-
-def order_decisions() -> dg.AssetSpec:
-    """The database of decisions, as the lineage shows it: planners write there, no run does."""
-    return dg.AssetSpec(
-        ORDER_DECISIONS,
-        description=(
-            "One row per order line that somebody decided on, with its state. It stands in the database of decisions, "
-            "not on the lake: `nexgen orders` reads and writes it. Approved and exported lines reach `open_orders`."
-        ),
-        group_name=GROUP,
-        kinds={"python", "sql"},
-        owners=OWNERS,
-        code_version="1",
-    )
 
 
 def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    @table_asset(
-        deps=[ORDER_DECISIONS],
-        **daily_table(OPEN_ORDERS, days, group=GROUP, kinds=SPARK_KINDS, code_version="1"),
-    )
-    def open_orders(
-        context: dg.AssetExecutionContext, daily_demand: DataFrame, inventory_counts: DataFrame
-    ) -> DataFrame:
-        """One row per order line on order at the close of the day, or assumed received since the last stock figure.
-
-        Lines are those approved or exported here with an order date up to the day, and those that inventory files tell;
-        a file that tells them replaces all lines ordered up to its day. A proposal never counts.
-        """
-        from nexgen_assets.replenishment.open_orders import open_orders as orders_of
-
-        run, book = key_range(context.partition_key_range), open_book(settings)
-        firm = book.firm_lines(run.start, run.end, settings.active_days)
-        context.log.info(f"{firm.num_rows:,} approved or exported lines from {book.database.name}")
-        return orders_of(firm, inventory_counts, daily_demand, run.start, run.end, active_days=settings.active_days)
-
-    @table_asset(
-        ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
-        **daily_table(INVENTORY_POSITIONS, days, group=GROUP, kinds=SPARK_KINDS, code_version="6"),
-    )
-    def inventory_positions(  # noqa: PLR0917  # an input each
-        context: dg.AssetExecutionContext,
-        daily_demand: DataFrame,
-        inventory_counts: DataFrame,
-        open_orders: DataFrame,
-        products: DataFrame,
-        suppliers: DataFrame,
-        item_locations: DataFrame,
-    ) -> DataFrame:
-        """One row per product x location: stock, what is on order, and the terms of its supply at the close of the day.
-
-        Stock is the newer of the inventory uploads and the stock level on the sales lines; what is on order or assumed
-        received comes from `open_orders`; terms come from inventory, item locations, products, suppliers and sales
-        lines, in this order. What nobody told is assumed, and a column says so.
-        """
-        from nexgen_assets.replenishment.positions import inventory_positions as positions_of
-        from nexgen_assets.replenishment.terms import MasterData
-
-        run = key_range(context.partition_key_range)
-        return positions_of(
-            daily_demand,
-            inventory_counts,
-            open_orders,
-            run.start,
-            run.end,
-            told=MasterData(products, suppliers, item_locations),
-            default_lead_time_days=settings.default_lead_time_days,
-            default_margin=settings.default_margin,
-            active_days=settings.active_days,
-        )
+    """Orders, what somebody should look at in them, and transfers."""
 
     @table_asset(
         **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="6"),
     )
-    def reorder_recommendations(
+    def reorder_recommendations(  # noqa: PLR0917  # an input each
         inventory_positions: TableReader,
         cleaned_features: TableReader,
         forecasts: TableReader,
         order_policies: pa.Table,
+        centre_stock: TableReader,
         lake: LakeResource,
     ) -> pa.RecordBatchReader:
         """One row per product x location to decide on, with every number its order quantity comes from.
@@ -125,6 +60,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
                     calibration,
                     policy,
                     order_policies,
+                    centre_stock.day(day),
                 ).to_batches()
 
         return pa.RecordBatchReader.from_batches(REORDER_RECOMMENDATIONS.arrow_schema, batches())
@@ -185,4 +121,38 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
 
         return pa.RecordBatchReader.from_batches(ORDER_EXCEPTIONS.arrow_schema, batches())
 
-    return [open_orders, inventory_positions, reorder_recommendations, order_exceptions]
+    @table_asset(
+        **daily_table(TRANSFER_SUGGESTIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="1"),
+    )
+    def transfer_suggestions(
+        reorder_recommendations: TableReader,
+        cleaned_features: TableReader,
+        forecasts: TableReader,
+        network: pa.Table,
+        lake: LakeResource,
+    ) -> pa.RecordBatchReader:
+        """One row per product to move from a location with a surplus to one that may run out before an order arrives.
+
+        Between locations that one centre supplies; what is moved is worth moving (`NEXGEN_TRANSFER_...`), and nobody
+        gives what it needs itself. A suggestion changes no order. Empty as long as no `network` has landed.
+        """
+        from nexgen_assets.replenishment.origins import FORECAST_COLUMNS
+        from nexgen_assets.replenishment.transfers import Guards
+        from nexgen_assets.replenishment.transfers import transfer_suggestions as transfers_of
+
+        champions, guards = Champions(lake.access), Guards.of(settings)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for day in reorder_recommendations.days() if network.num_rows else []:
+                ahead = forecasts.day(day, FORECAST_COLUMNS)
+                calibration = champions.calibration_of(ahead["model_version"].unique().to_pylist())
+                orders, known = reorder_recommendations.day(day), cleaned_features.day(day)
+                yield from transfers_of(orders, known, ahead, calibration, network, guards).to_batches()
+
+        return pa.RecordBatchReader.from_batches(TRANSFER_SUGGESTIONS.arrow_schema, batches())
+
+    return [
+        reorder_recommendations,
+        order_exceptions,
+        transfer_suggestions,
+    ]

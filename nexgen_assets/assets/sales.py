@@ -66,9 +66,8 @@ def landing_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
         return lines
 
-    versioned = [
-        upload_asset(kind) for kind in ("calendar", "products", "suppliers", "item_locations", "order_policies")
-    ]
+    kinds = ("calendar", "products", "suppliers", "item_locations", "order_policies", "network")
+    versioned = [upload_asset(kind) for kind in kinds]
     return [landing_files, inventory_counts, *versioned]
 
 

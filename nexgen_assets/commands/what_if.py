@@ -23,6 +23,7 @@ from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.resources.registry import Champions
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import (
+    CENTRE_STOCK,
     CLEANED_FEATURES,
     FORECASTS,
     INVENTORY_POSITIONS,
@@ -74,6 +75,7 @@ def inputs_of(tables: DeltaTables, day: date, settings: Settings) -> Inputs:
         Champions(tables.access).calibration_of(versions),
         Policy.of(settings),
         tables.read(ORDER_POLICIES),
+        tables.read(CENTRE_STOCK, day, day),
     )
 
 

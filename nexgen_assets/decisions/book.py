@@ -178,6 +178,7 @@ class DecisionBook:
                 "location": line.location,
                 "due_date": line.receipt_date,
                 "order_units": float(line.order_units),
+                "supplier_id": line.supplier_id,
             }
             for line in lines
             if line.order_units > 0

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nexgen_assets.replenishment.explanation import assumes
 from nexgen_assets.replenishment.late_orders import OpenLines, open_lines
 from nexgen_assets.replenishment.recent_sales import RecentSales, nothing_known
 from nexgen_assets.tables import OPEN_ORDERS, ORDER_EXCEPTIONS
@@ -119,10 +120,7 @@ class _Orders:
         return self.net_requirement + self.display_units
 
     def assumes(self, name: str) -> Flags:
-        parts = [pa.scalar(""), self._rows["assumptions"], pa.scalar(""), pa.scalar(",")]
-        listed = pc.call_function("binary_join_element_wise", parts)
-        found = pc.call_function("match_substring", [listed], pc.MatchSubstringOptions(f",{name},"))
-        return np.asarray(found.to_numpy(), np.bool_)
+        return assumes(self._rows["assumptions"], name)
 
 
 def _stocked_out(of: _Orders) -> _Found:
@@ -182,7 +180,8 @@ def _expiry_risk(of: _Orders) -> _Found:
 
 
 def _order_cut(of: _Orders) -> _Found:
-    is_cut = (of.max_stock_units < 0) | (of.shelf_life_units < 0) | (of.budget_units < 0)
+    limits = (of.max_stock_units, of.shelf_life_units, of.allocation_units, of.budget_units)
+    is_cut = np.min(limits, axis=0) < 0
     cut = np.where(is_cut, np.maximum(of.wanted_units - of.order_units, 0.0), 0.0)
     number = _ratio(cut, of.wanted_units, cut > 0)
     lost = of.expected_lost_units_with_order - of.expected_lost_units_until_receipt
@@ -267,8 +266,8 @@ DEFINITIONS: dict[str, Definition] = {
     ),
     "order_cut": Definition(
         "share",
-        "maximum stock, shelf life or budget took away more of what is needed than the threshold",
-        "change the limit if the loss is more than it is worth",
+        "maximum stock, shelf life, the centre's stock or the budget took away more of a need than the threshold",
+        "change the limit if the loss is more than it is worth, or stock the centre up",
         _order_cut,
     ),
     "order_raised": Definition(

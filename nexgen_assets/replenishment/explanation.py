@@ -44,9 +44,11 @@ def assumptions(origin_rows: pa.Table) -> pa.Array | pa.ChunkedArray:
     locations; `unit_cost_unknown`: without a price there is nothing to assume a cost from, and the order has no value;
     `supplier`: it goes to nobody in particular; `lead_time_sd`: a lead time was told without its spread, and is taken
     as certain; `on_hand`: no stock is known, 0 is used; `on_hand_estimated`: computed from an earlier day's stock;
-    `on_hand_simulated`: the stock file itself says that it is simulated.
+    `on_hand_simulated`: the stock file itself says that it is simulated; `centre_stock`: a centre supplies the
+    location, and nobody told what it has: it is taken to have enough.
     """
     is_told = pc.call_function("invert", [origin_rows["is_default_lead_time"]])
+    is_of_centre = pc.call_function("is_valid", [origin_rows["supplied_by"]])
     is_new_item = pc.call_function("coalesce", [origin_rows["is_new_item"], pa.scalar(False)])
     is_assumed = {"new_item": is_new_item} | {name: origin_rows[flag] for flag, name in DEFAULTED_TERMS.items()}
     is_assumed |= {
@@ -56,12 +58,21 @@ def assumptions(origin_rows: pa.Table) -> pa.Array | pa.ChunkedArray:
         "on_hand": origin_rows["on_hand"].is_null(),
         "on_hand_estimated": origin_rows["is_on_hand_estimated"],
         "on_hand_simulated": pc.call_function("equal", [origin_rows["inventory_source"], pa.scalar("simulated")]),
+        "centre_stock": pc.call_function("and", [is_of_centre, origin_rows["centre_on_hand"].is_null()]),
     }
     nothing = pa.scalar("")
     # not JoinOptions("skip"): it drops rows in which every value is null
     names = [pc.call_function("if_else", [flag, pa.scalar(f"{name},"), nothing]) for name, flag in is_assumed.items()]
     joined = pc.call_function("binary_join_element_wise", [*names, nothing])
     return pc.call_function("utf8_rtrim", [joined], pc.TrimOptions(","))
+
+
+def assumes(assumptions: pa.ChunkedArray, name: str) -> NDArray[np.bool_]:
+    """Where the column `assumptions` of order rows lists that name."""
+    parts = [pa.scalar(""), assumptions, pa.scalar(""), pa.scalar(",")]
+    listed = pc.call_function("binary_join_element_wise", parts)
+    found = pc.call_function("match_substring", [listed], pc.MatchSubstringOptions(f",{name},"))
+    return np.asarray(found.to_numpy(), np.bool_)
 
 
 class _Shown(NamedTuple):
@@ -89,6 +100,9 @@ class _Shown(NamedTuple):
     shelf_life_units: Any
     supplier_minimum_units: Any
     min_order_value: Any
+    allocation_units: Any
+    centre_on_hand: Any
+    supplied_by: Any
     budget_units: Any
     blocked_reason: Any
     is_review: Any
@@ -157,6 +171,8 @@ def _steps(row: _Shown) -> list[str]:
         f"cut by {_number(-row.shelf_life_units)} of which too many would expire": row.shelf_life_units,
         f"{raised} by {_number(abs(row.supplier_minimum_units))} for the supplier's smallest order of"
         f" {_number(row.min_order_value)}": row.supplier_minimum_units,
+        f"cut by {_number(-row.allocation_units)} to its share of the {_number(row.centre_on_hand)}"
+        f" that {row.supplied_by} has": row.allocation_units,
         f"cut by {_number(-row.budget_units)} to the budget": row.budget_units,
     }
     return [words for words, units in steps.items() if units]

@@ -34,15 +34,16 @@ from nexgen_assets.tables import INVENTORY_POSITIONS, REORDER_RECOMMENDATIONS
 
 ORIGIN_COLUMNS = (
     *INVENTORY_POSITIONS.names,
-    *("product_name", "category", "unit_price", "is_new_item", "delisted_on", "model_version"),
+    *("product_name", "category", "unit_price", "is_new_item", "delisted_on", "model_version", "centre_on_hand"),
     *SEGMENTS,
 )
 Texts = NDArray[np.str_]
 RISK_DECIMALS = 6
 PRICE_DECIMALS = 4
 REVISION_LENGTH = 16
-# the sentence only says what the other columns hold: better words are not a new order
-NOT_CONTENT = ("explanation", "revision")
+# the sentence only says what the other columns hold: better words are not a new order; nor is a centre's stock one that
+# changes no line, and what it does change is `order_units` less the rest of the ledger
+NOT_CONTENT = ("explanation", "revision", "supplied_by", "centre_on_hand", "allocation_units")
 
 
 def reorder_recommendations(
@@ -127,7 +128,10 @@ def _terms(rows: pa.Table, policy: Policy, lines: LinePolicies) -> dict[str, Any
     lead_time, to_next_review = mean_lead_times(rows), lines.review_period_days
     who = ("day", "product_id", "location", "product_name", "category", *SEGMENTS, "delisted_on", "supplier_id")
     limits = ("order_days", "display_minimum", "max_stock", "shelf_life_days", "min_order_value")
-    return {name: rows[name] for name in (*who, *limits, "lead_time_sd_days", "inventory_source", "model_version")} | {
+    centre = ("supplied_by", "centre_on_hand")
+    return {
+        name: rows[name] for name in (*who, *limits, *centre, "lead_time_sd_days", "inventory_source", "model_version")
+    } | {
         "order_date": _days_after(rows["day"], np.full(n, 1)),
         "receipt_date": _days_after(rows["day"], 1 + lead_time),
         "next_order_date": _days_after(rows["day"], 1 + to_next_review),
@@ -161,7 +165,8 @@ def _quantities(
     delisted_units = np.where(is_delisted, -steps.order_units, 0.0) + 0.0
     review_units = np.where(~is_delisted & ~lines.is_review, -steps.order_units, 0.0) + 0.0
     blocked_units = np.where(blocked == STOCK_UNKNOWN, -steps.order_units, 0.0) + 0.0
-    later = (delisted_units, review_units, blocked_units, shared.supplier_minimum_units, shared.budget_units)
+    together = (shared.supplier_minimum_units, shared.allocation_units, shared.budget_units)
+    later = (delisted_units, review_units, blocked_units, *together)
     order = in_units(in_parts(steps.order_units) + sum(in_parts(units) for units in later))
     unit_cost = _numbers(rows, "unit_cost")
     return target | {
@@ -183,6 +188,7 @@ def _quantities(
         "review_units": review_units,
         "blocked_units": blocked_units,
         "supplier_minimum_units": shared.supplier_minimum_units,
+        "allocation_units": shared.allocation_units,
         "budget_units": shared.budget_units,
         "value_of_last_money": _nullable(np.where(shared.budget_units != 0, shared.value_of_last_money, np.nan)),
         "blocked_reason": _texts_or_null(np.where(blocked == "", shared.blocked_reason, blocked)),

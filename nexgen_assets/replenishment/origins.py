@@ -16,14 +16,14 @@ from nexgen_assets.forecasting.frame import level_of
 from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand, until_delisted
 from nexgen_assets.forecasting.listing import days_listed
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
-from nexgen_assets.replenishment.ahead import DemandAhead, demand_ahead
+from nexgen_assets.replenishment.ahead import DemandAhead, DemandOver, demand_ahead
 from nexgen_assets.replenishment.lead_times import LeadTimes
 from nexgen_assets.replenishment.line_policies import line_policies
 from nexgen_assets.replenishment.orders import lead_times_of, mean_lead_times, reorder_recommendations
 from nexgen_assets.replenishment.policy import Policy
 from nexgen_assets.replenishment.segments import SEGMENTS, with_segments
 from nexgen_assets.replenishment.shared_orders import SharedChange, shared_change
-from nexgen_assets.tables import HORIZON_DAYS, ORDER_POLICIES, REORDER_RECOMMENDATIONS
+from nexgen_assets.tables import CENTRE_STOCK, HORIZON_DAYS, ORDER_POLICIES, REORDER_RECOMMENDATIONS
 
 SERIES = ["product_id", "location"]
 # lead times of rows that are worked on at a time
@@ -34,6 +34,7 @@ FORECAST_COLUMNS = [*SERIES, "horizon", "mean", "model_version"]
 
 
 NO_UPLOADS = ORDER_POLICIES.arrow_schema.empty_table()
+NO_CENTRES = CENTRE_STOCK.arrow_schema.empty_table()
 
 
 def orders_of_origin(  # noqa: PLR0917  # a table each
@@ -43,20 +44,16 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     calibration: Calibration | None,
     policy: Policy,
     order_policies: pa.Table = NO_UPLOADS,
+    centre_stock: pa.Table = NO_CENTRES,
 ) -> pa.Table:
     """Rows of `tables.REORDER_RECOMMENDATIONS`, one per row of `positions`, in the order of the grain.
 
     The first three tables are of one day: rows of `tables.INVENTORY_POSITIONS`, `tables.CLEANED_FEATURES` and
-    `tables.FORECASTS` (FORECAST_COLUMNS suffice); `order_policies` holds all of `tables.ORDER_POLICIES`. `calibration`
-    is that of the model that made the forecasts, None if they are the seasonal naive's. Raises ValueError if the tables
-    are not of the same series.
+    `tables.FORECASTS` (FORECAST_COLUMNS suffice), and so is `centre_stock`, `tables.CENTRE_STOCK`; `order_policies`
+    holds all of `tables.ORDER_POLICIES`. `calibration` is that of the model that made the forecasts, None if they are
+    the seasonal naive's. Raises ValueError if the tables are not of the same series.
     """
-    stock, known = _sorted(positions, SERIES), _sorted(features, SERIES)
-    ahead = _sorted(forecasts, [*SERIES, "horizon"])
-    first = ahead.filter(pc.equal(ahead["horizon"], 1))  # pyright: ignore[reportAttributeAccessIssue]
-    for name, other in (("features", known), ("forecasts", first)):
-        if not all(stock[column].equals(other[column]) for column in SERIES):
-            raise ValueError(f"positions and {name} differ in their products: rebuild that day")
+    stock, known, ahead, first = lined_up(positions, features, forecasts)
     if not stock.num_rows:
         return REORDER_RECOMMENDATIONS.arrow_schema.empty_table()
 
@@ -64,14 +61,12 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     for name in KNOWN_COLUMNS:
         rows = rows.append_column(name, known[name])
     rows = rows.append_column("model_version", first["model_version"])
+    rows = rows.append_column("centre_on_hand", _centre_on_hand(rows, centre_stock))
     segments = with_segments(known.append_column("unit_cost", stock["unit_cost"]), policy.default_margin)
     for name in SEGMENTS:
         rows = rows.append_column(name, segments[name])
     lines = line_policies(rows, order_policies, policy)
-    means = ahead["mean"].to_numpy().reshape(stock.num_rows, HORIZON_DAYS)
-
-    def over(which: Integers, lengths: Integers) -> IntervalDemand:
-        return demand_over(known.take(which), means[which], lengths, calibration)
+    over = demand_over(known, ahead, calibration)
 
     def ahead_of(which: Integers) -> DemandAhead:
         some = rows.take(which)
@@ -92,7 +87,33 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     return _replaced(alone, change.changed, together)
 
 
-def demand_over(known: pa.Table, means: Reals, lengths: Integers, calibration: Calibration | None) -> IntervalDemand:
+def lined_up(
+    positions: pa.Table, features: pa.Table, forecasts: pa.Table
+) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
+    """Positions (or orders), features, forecasts, and the forecasts of the first day, by product x location.
+
+    All of one day; raises ValueError if they are not of the same series.
+    """
+    stock, known = _sorted(positions, SERIES), _sorted(features, SERIES)
+    ahead = _sorted(forecasts, [*SERIES, "horizon"])
+    first = ahead.filter(pc.equal(ahead["horizon"], 1))  # pyright: ignore[reportAttributeAccessIssue]
+    for name, other in (("features", known), ("forecasts", first)):
+        if not all(stock[column].equals(other[column]) for column in SERIES):
+            raise ValueError(f"positions and {name} differ in their products: rebuild that day")
+    return stock, known, ahead, first
+
+
+def demand_over(known: pa.Table, ahead: pa.Table, calibration: Calibration | None) -> DemandOver:
+    """The demand of the rows of `known` and `ahead`, features and forecasts that are lined up, over any days."""
+    means = ahead["mean"].to_numpy().reshape(known.num_rows, HORIZON_DAYS)
+
+    def over(which: Integers, lengths: Integers) -> IntervalDemand:
+        return listed_demand(known.take(which), means[which], lengths, calibration)
+
+    return over
+
+
+def listed_demand(known: pa.Table, means: Reals, lengths: Integers, calibration: Calibration | None) -> IntervalDemand:
     """Demand over intervals of `lengths` [rows] days, or as long as the product is listed; none over 0 days."""
 
     def over(days: Integers) -> IntervalDemand:
@@ -101,6 +122,17 @@ def demand_over(known: pa.Table, means: Reals, lengths: Integers, calibration: C
         return interval_demand(means, level_of(known), days, calibration)
 
     return until_delisted(over, lengths, days_listed(known))
+
+
+def _centre_on_hand(rows: pa.Table, centre_stock: pa.Table) -> pa.ChunkedArray:
+    """Of each row the units that its centre has; null without a centre, or where nobody told."""
+    separator = pa.scalar("\x1f")
+    keys = pc.call_function("binary_join_element_wise", [rows["product_id"], rows["supplied_by"], separator])
+    told = [centre_stock["product_id"], centre_stock["location"], separator]
+    held = pc.call_function("binary_join_element_wise", told).combine_chunks()
+    return centre_stock["on_hand"].take(
+        pc.call_function("index_in", [keys], pc.SetLookupOptions(held, skip_nulls=True))
+    )
 
 
 def _split(which: Integers, batches: list[slice]) -> list[Integers]:

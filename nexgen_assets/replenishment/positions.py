@@ -16,6 +16,7 @@ DEFAULT_PACK_SIZE = 1.0
 DEFAULT_MIN_ORDER_QUANTITY = 1.0
 SERIES = ("product_id", "location")
 DEMAND_COLUMNS = (
+    "category",
     "demand_units",
     "stock_level",
     "stock_level_as_of",
@@ -52,11 +53,11 @@ def inventory_positions(
     - Committed are the units that the latest count tells to be promised, none if it does not; what was sold since then
       counts as promised units first, so that a promise kept is not taken from the stock twice.
     - Each term is that of the first source that tells it, in this order: inventory counts (the latest told value),
-      item locations, products, suppliers, sales lines, defaults. An item location tells the lead time; a product
-      cost, pack, MOQ and shelf life; a supplier (the item location's, else the product's) the lead time; the sales
-      lines lead time and shelf life. Lead time = told lead time + delay seen on the sales lines, rounded up to whole
-      days. Display minimum and maximum stock are the item location's, order days and the smallest order in
-      money the supplier's.
+      item locations, network, products, suppliers, sales lines, defaults. An item location tells the lead time, so does
+      the network of a location that a centre supplies; a product cost, pack, MOQ and shelf life; a supplier (the item
+      location's, else the centre, else the product's) the lead time; the sales lines lead time and shelf life. Lead
+      time = told lead time + delay seen on the sales lines, rounded up to whole days. Display minimum and maximum stock
+      are the item location's, order days and the smallest order in money the supplier's.
     - The spread of the lead time is the supplier's, whoever tells the lead time: a place near to a supplier waits as
       uncertainly as the others do. Nobody else tells one.
     """
@@ -187,8 +188,13 @@ def _stock(known: DataFrame) -> DataFrame:
 
 def _terms(default_lead_time_days: int, default_margin: float) -> dict[str, Column]:
     """Column name -> what was told or its default, and the flag that says which."""
+    of_centre = F.when(F.col("supplied_by").isNotNull(), F.col("network_lead_time_days"))
     lead_time = F.coalesce(
-        "counted_lead_time_days", "item_location_lead_time_days", "supplier_lead_time_days", "lead_time_days"
+        F.col("counted_lead_time_days"),
+        F.col("item_location_lead_time_days"),
+        of_centre,
+        F.col("supplier_lead_time_days"),
+        F.col("lead_time_days"),
     )
     with_delay = lead_time + F.coalesce("supplier_delay_days", F.lit(0.0))
     pack_size = F.coalesce("counted_pack_size", "product_pack_size")

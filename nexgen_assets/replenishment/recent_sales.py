@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nexgen_assets.forecasting.interval import IntervalDemand
 from nexgen_assets.forecasting.quantiles import Calibration
 from nexgen_assets.forecasting.rows import series_key
-from nexgen_assets.replenishment.origins import demand_over
+from nexgen_assets.replenishment.origins import listed_demand
 from nexgen_assets.tables import HORIZON_DAYS
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ def outlook(features: pa.Table, forecasts: pa.Table, calibration: Calibration | 
     place = _place(series, series_key(features))
     is_known = place >= 0
     means, known = means[is_known], features.take(pa.array(place[is_known]))
-    demand = demand_over(known, means, np.full(len(means), JUDGED_DAYS), calibration)
+    demand = listed_demand(known, means, np.full(len(means), JUDGED_DAYS), calibration)
     return Outlook(series.filter(pa.array(is_known)), means[:, :JUDGED_DAYS], demand)
 
 

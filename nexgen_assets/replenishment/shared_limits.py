@@ -109,7 +109,7 @@ def cut_to_budget(lines: Lines, budget: float, unit_margin: Floats, expected_los
     """
     blocked = (lines.order_units > 0) & np.isnan(lines.unit_cost)
     rows = np.flatnonzero((lines.order_units > 0) & ~blocked)
-    line, units, gain = _lots(lines, rows, unit_margin, expected_lost)
+    line, units, gain = lots(lines, rows, unit_margin, expected_lost)
     cost = units * lines.unit_cost[line]
     per_money = np.divide(gain, cost, out=np.full_like(gain, np.inf), where=cost > 0)
     bought = np.zeros_like(lines.order_units)
@@ -128,15 +128,18 @@ def cut_to_budget(lines: Lines, budget: float, unit_margin: Floats, expected_los
     return Spent(in_units(in_parts(bought) - in_parts(lines.order_units)), blocked | refused, worst)
 
 
-def _lots(lines: Lines, rows: Integers, unit_margin: Floats, expected_lost: Losses) -> tuple[Integers, Floats, Floats]:
+def lots(
+    lines: Lines, rows: Integers, unit_margin: Floats, expected_lost: Losses, *, most: int = MOST_LOTS
+) -> tuple[Integers, Floats, Floats]:
     """Line, units and expected gain (money) of each lot; those of a line in the order in which they can be bought.
 
-    The first holds the MOQ at least. A lot is expected to earn no more per unit than the one before.
+    Lots of the lines `rows`, at most `most` of each, lines in their order. The first lot holds the MOQ at least. A lot
+    is expected to earn no more per unit than the one before.
     """
     pack, order = lines.pack_size[rows], lines.order_units[rows]
     first = np.minimum(np.maximum(round_up_to_pack(lines.min_order_quantity[rows], pack), pack), order)
-    lot = np.ceil(np.rint((order - first) / pack) / (MOST_LOTS - 1)) * pack
-    up_to = np.minimum(first + np.arange(MOST_LOTS)[:, None] * lot, order)  # [lots, rows]
+    lot = np.ceil(np.rint((order - first) / pack) / (most - 1)) * pack
+    up_to = np.minimum(first + np.arange(most)[:, None] * lot, order)  # [lots, rows]
     up_to = np.concatenate([np.zeros((1, len(rows))), up_to])
     lost = expected_lost(rows, lines.inventory_position[rows] + up_to)
     gain = np.maximum(-np.diff(lost, axis=0), 0.0) * np.maximum(unit_margin[rows], 0.0)

@@ -1,7 +1,7 @@
 """What the limits shared by the orders of a day change in each of them.
 
-What belongs here: lining order rows up for the arithmetic of `shared_limits.py`, and the demand that it asks for. What
-does not: that arithmetic, and the orders themselves (`orders.py`).
+What belongs here: lining order rows up for the arithmetic of `shared_limits.py` and `fair_share.py`, and the demand
+that it asks for. What does not: that arithmetic, and the orders themselves (`orders.py`).
 """
 
 from collections.abc import Callable
@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.ahead import DemandAhead, DemandOver
 from nexgen_assets.replenishment.constraints import in_parts, in_units
 from nexgen_assets.replenishment.expiry import days_to_sell, sellable_position
 from nexgen_assets.replenishment.explanation import BUDGET, COST_UNKNOWN, SUPPLIER_MINIMUM
+from nexgen_assets.replenishment.fair_share import allotted
 from nexgen_assets.replenishment.policy import Floats, Policy
 from nexgen_assets.replenishment.shared_limits import (
     MOST_COVER_DAYS,
     Lines,
+    Losses,
     cut_to_budget,
     raised_to_supplier_minimum,
 )
@@ -37,6 +40,7 @@ class SharedChange:
     """
 
     supplier_minimum_units: Floats
+    allocation_units: Floats
     budget_units: Floats
     blocked_reason: Texts
     value_of_last_money: Floats
@@ -44,8 +48,8 @@ class SharedChange:
     @property
     def changed(self) -> Integers:
         """The lines that something changes in."""
-        is_changed = (self.supplier_minimum_units != 0) | (self.budget_units != 0)
-        return np.flatnonzero(is_changed | (self.blocked_reason != ""))
+        units = (self.supplier_minimum_units, self.allocation_units, self.budget_units)
+        return np.flatnonzero(np.any(units, axis=0) | (self.blocked_reason != ""))
 
     def rows(self, which: Integers) -> "SharedChange":
         return SharedChange(**{name: values[which] for name, values in vars(self).items()})
@@ -53,15 +57,17 @@ class SharedChange:
 
 def no_change(rows: int) -> SharedChange:
     nothing = np.zeros(rows)
-    return SharedChange(nothing, nothing, np.full(rows, ""), np.full(rows, np.nan))
+    return SharedChange(nothing, nothing, nothing, np.full(rows, ""), np.full(rows, np.nan))
 
 
 def shared_change(
     orders: pa.Table, over: DemandOver, batches: list[slice], ahead_of: AheadOf, policy: Policy
 ) -> SharedChange:
-    """What supplier minimums and the budget change in the orders of one day, `tables.REORDER_RECOMMENDATIONS`.
+    """What supplier minimums, short centres and the budget change in the orders of one day.
 
-    `over` and `ahead_of` tell the demand of any of the rows, `batches` how many of them fit into memory.
+    `orders` holds `tables.REORDER_RECOMMENDATIONS` as each line alone wants it. A centre sends what it has, however
+    little that is worth, so no smallest order holds for it once its stock is shared out. `over` and `ahead_of` tell the
+    demand of any of the rows, `batches` how many of them fit into memory.
     """
     lines = _lines(orders)
 
@@ -70,8 +76,7 @@ def shared_change(
 
     raised = raised_to_supplier_minimum(lines, largest_position)
     reason = np.where(raised.is_blocked, SUPPLIER_MINIMUM, "")
-    if policy.daily_budget is None:
-        return replace(no_change(orders.num_rows), supplier_minimum_units=raised.units, blocked_reason=reason)
+    lines = _ordering(lines, raised.units)
 
     def expected_lost(which: Integers, positions: Floats) -> Floats:
         lost = np.empty_like(positions)
@@ -82,12 +87,42 @@ def shared_change(
                 lost[:, inside] = [demand.expected_shortage(units) for units in positions[:, inside]]
         return lost
 
-    lines = replace(lines, order_units=in_units(in_parts(lines.order_units) + in_parts(raised.units)))
+    allocation = _sent(orders, lines, expected_lost)
+    change = replace(
+        no_change(orders.num_rows),
+        supplier_minimum_units=raised.units,
+        allocation_units=allocation,
+        blocked_reason=reason,
+    )
+    if policy.daily_budget is None:
+        return change
+    is_of_centre = ~_is_empty(orders, "supplied_by")
+    minimum = np.where(is_of_centre, np.nan, lines.min_order_value)
+    lines = replace(_ordering(lines, allocation), min_order_value=minimum)
     spent = cut_to_budget(lines, policy.daily_budget, _unit_margin(orders, policy), expected_lost)
     is_cost_unknown = spent.is_blocked & np.isnan(lines.unit_cost)
     reason = np.select([is_cost_unknown, spent.is_blocked], [COST_UNKNOWN, BUDGET], default=reason)
     value = np.full(orders.num_rows, spent.value_of_last_money)
-    return SharedChange(raised.units, spent.units, reason, value)
+    return replace(change, budget_units=spent.units, blocked_reason=reason, value_of_last_money=value)
+
+
+def _ordering(lines: Lines, more: Floats) -> Lines:
+    """The lines with so many units more, or fewer, ordered."""
+    return replace(lines, order_units=in_units(in_parts(lines.order_units) + in_parts(more)))
+
+
+def _sent(orders: pa.Table, lines: Lines, expected_lost: Losses) -> Floats:
+    """Minus the units that the centres do not have, [rows]; 0 where no centre supplies or nobody told its stock."""
+    keys = pc.call_function(
+        "binary_join_element_wise", [orders["product_id"], orders["supplied_by"], pa.scalar("\x1f")]
+    )
+    stocks = keys.combine_chunks().dictionary_encode()
+    stock = np.asarray(stocks.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    on_hand = np.full(len(stocks.dictionary), np.inf)
+    told = np.nan_to_num(_numbers(orders, "centre_on_hand"), nan=np.inf)
+    on_hand[stock[stock >= 0]] = told[stock >= 0]
+    sent = allotted(lines, stock, on_hand, expected_lost)
+    return in_units(in_parts(sent) - in_parts(lines.order_units))
 
 
 def _lines(orders: pa.Table) -> Lines:

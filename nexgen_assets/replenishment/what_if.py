@@ -32,6 +32,7 @@ class Inputs:
     calibration: Calibration | None
     policy: Policy
     order_policies: pa.Table
+    centre_stock: pa.Table
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,14 @@ def changed(inputs: Inputs, change: Change) -> Inputs:
         for column in CLEANED_FEATURES.columns:
             if column.unit in DEMAND_UNITS:
                 features = _times(features, column.name, change.demand_factor)
-    return Inputs(positions, features, forecasts, inputs.calibration, policy, uploads)
+    return replace(
+        inputs,
+        positions=positions,
+        features=features,
+        forecasts=forecasts,
+        policy=policy,
+        order_policies=uploads,
+    )
 
 
 def totals(orders: pa.Table) -> Totals:

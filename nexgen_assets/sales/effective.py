@@ -1,4 +1,4 @@
-"""Which line of a versioned upload (products, suppliers, item locations) holds on a day, and what it says of a row.
+"""Which line of a versioned upload (such as products) holds on a day, and what it says of a row.
 
 What belongs here: the rule of `effective_date`, for whoever joins such a table. What does not: parsing uploads
 (`masterdata`), which source goes before which (`replenishment`).
@@ -17,9 +17,9 @@ from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 def in_force(lines: DataFrame, key: tuple[str, ...], start: date, end: date) -> DataFrame:
     """The lines of a table of terms that hold on some day of `start`..`end`, with `holds_until`: the first day after.
 
-    `lines` holds `tables.PRODUCTS`, `SUPPLIERS` or `ITEM_LOCATIONS`, `key` its columns of the grain that name the
-    thing. Of several lines of one key with one `effective_date` the one that arrived last holds. `holds_until` is
-    empty while no later line is known.
+    `lines` holds `tables.PRODUCTS`, `SUPPLIERS`, `ITEM_LOCATIONS` or `NETWORK`, `key` its columns of the grain that
+    name the thing. Of several lines of one key with one `effective_date` the one that arrived last holds.
+    `holds_until` is empty while no later line is known.
     """
     # of lines effective on one day all but the last to arrive hold until that very day: not at all
     in_turn = Window.partitionBy(*key).orderBy("effective_date", "arrived_at", "file_key", "line_number")

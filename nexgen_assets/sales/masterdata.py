@@ -1,4 +1,4 @@
-"""The optional uploads: stock, planned events, products, suppliers, item locations, policies: one declaration each.
+"""The optional uploads: stock, planned events, products, suppliers, item locations, policies, network: all declared.
 
 What belongs here: columns, defaults, checks and examples of these files. What does not: which line is in effect on a
 day (`replenishment`, `forecasting`), and fetching the file.
@@ -25,6 +25,7 @@ from nexgen_assets.tables import (
     ITEM_LOCATIONS,
     LARGEST_LEAD_TIME_SD_DAYS,
     MONEY,
+    NETWORK,
     ORDER_POLICIES,
     ORDER_POLICY_KINDS,
     PRODUCTS,
@@ -216,6 +217,25 @@ def _finish_policies(lines: _Lines, columns: Columns) -> None:
             lines.refuse(index, "lot_days", f"means nothing to {kind}, which has no lots; leave it empty")
         if kind not in {"newsvendor", None} and salvage_share is not None:
             lines.refuse(index, "salvage_share", f"means nothing to {kind}; leave it empty")
+
+
+def _finish_network(lines: _Lines, columns: Columns) -> None:
+    """A network has two levels: who supplies others is supplied by suppliers."""
+    supplied: dict[str, int] = {}
+    for index, (location, centre) in enumerate(zip(columns["location"], columns["supplied_by"], strict=True)):
+        if centre:
+            supplied.setdefault(location, index)
+    for index, (location, centre) in enumerate(zip(columns["location"], columns["supplied_by"], strict=True)):
+        if centre and centre == location:
+            lines.refuse(index, "supplied_by", "is the location itself; name the one that supplies it")
+        elif centre in supplied:
+            above = supplied[centre]
+            line, next_centre = lines.line_number(above), columns["supplied_by"][above]
+            lines.refuse(
+                index,
+                "supplied_by",
+                f"is itself supplied by {next_centre!r} on line {line}; of two levels the upper one has no supplied_by",
+            )
 
 
 def _date(text: str) -> date:
@@ -415,5 +435,18 @@ UPLOADS: dict[str, UploadKind] = {
             "effective_date",
         ),
         finish=_finish_policies,
+    ),
+    "network": UploadKind(
+        NETWORK,
+        (
+            Field("location", str, ("Springfield", "Riverside", "Riverside"), is_required=True),
+            Field("supplied_by", str, ("Central", "Central", "Fresh Depot")),
+            Field("category", str, ("", "", "Dairy"), default=""),
+            Field("lead_time_days", _not_negative, ("1", "2", "1")),
+            Field("minimum_transfer_value", _money, ("", "40.00", "")),
+            _EFFECTIVE,
+        ),
+        unique=("location", "category", "effective_date"),
+        finish=_finish_network,
     ),
 }

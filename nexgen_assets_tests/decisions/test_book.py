@@ -213,6 +213,7 @@ def test_an_approved_order_counts_from_its_order_date_on(book: DecisionBook) -> 
         "location": "north",
         "due_date": DAY + timedelta(days=3),
         "order_units": 24,
+        "supplier_id": "S1",
     }
     assert firm(book, 0) == []
 

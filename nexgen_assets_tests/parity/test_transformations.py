@@ -9,6 +9,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from nexgen_assets.forecasting.features import cleaned_features
+from nexgen_assets.replenishment.centres import centre_stock
 from nexgen_assets.replenishment.open_orders import open_orders
 from nexgen_assets.replenishment.positions import inventory_positions
 from nexgen_assets.replenishment.terms import MasterData
@@ -23,6 +24,7 @@ from nexgen_assets.tables import (
     FIRM_LINES,
     INVENTORY_COUNTS,
     ITEM_LOCATIONS,
+    NETWORK,
     OPEN_ORDERS,
     PRODUCTS,
     RAW_SALES,
@@ -52,7 +54,7 @@ COUNTS = pa.Table.from_pylist(
             "file_key": "inventory/counts.csv",
             "line_number": 2,
         }
-        for product, location in [("010001", "Springfield"), ("010002", "Springfield")]
+        for product, location in [("010001", "Springfield"), ("010002", "Springfield"), ("010001", "Central")]
     ],
     schema=INVENTORY_COUNTS.arrow_schema,
 )
@@ -64,6 +66,7 @@ FIRM = pa.Table.from_pylist(
             "location": "Springfield",
             "due_date": FIRST_ORIGIN + timedelta(days=n + 2),
             "order_units": 3.5,
+            "supplier_id": "Central",
         }
         for product in ("010001", "010003")
         for n in range(5)
@@ -110,6 +113,9 @@ TERMS: dict[str, list[dict]] = {
             "is_active": False,
         },
     ],
+    NETWORK.name: [
+        {"location": "Springfield", "category": "", "supplied_by": "Central", "effective_date": FIRST_ORIGIN},
+    ],
 }
 
 Tables = dict[str, pa.Table]
@@ -146,9 +152,19 @@ def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
         frame(OPEN_ORDERS, orders),
         FIRST_ORIGIN,
         LAST_DAY,
-        told=MasterData(*(frame(table, uploaded(table)) for table in (PRODUCTS, SUPPLIERS, ITEM_LOCATIONS))),
+        told=MasterData(*(frame(table, uploaded(table)) for table in (PRODUCTS, SUPPLIERS, ITEM_LOCATIONS, NETWORK))),
         default_lead_time_days=7,
         default_margin=0.3,
+        active_days=ACTIVE_DAYS,
+    )
+    stock = centre_stock(
+        frame(NETWORK, uploaded(NETWORK)),
+        counts,
+        frame(OPEN_ORDERS, orders),
+        FIRM,
+        known,
+        FIRST_ORIGIN,
+        LAST_DAY,
         active_days=ACTIVE_DAYS,
     )
     return {
@@ -158,6 +174,7 @@ def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
         "cleaned_features": features.toArrow(),
         "open_orders": orders,
         "inventory_positions": positions.toArrow(),
+        "centre_stock": stock.toArrow(),
     }
 
 
@@ -191,7 +208,10 @@ def test_a_jvm_beside_another_engine_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features", "open_orders", "inventory_positions"],
+    [
+        *("cleaned_sales", "rejected_sales", "daily_demand", "cleaned_features"),
+        *("open_orders", "inventory_positions", "centre_stock"),
+    ],
 )
 def test_both_engines_make_the_same_table(by_sail: Tables, by_jvm: Tables, name: str) -> None:
     assert by_jvm[name].num_rows > 0
@@ -210,5 +230,7 @@ def test_the_sample_holds_what_engines_could_disagree_on(by_sail: Tables) -> Non
     assert any(by_sail["cleaned_sales"]["is_return"].to_pylist())
     assert {True, False} == set(by_sail["daily_demand"]["is_unsold"].to_pylist())
     assert len(set(by_sail["daily_demand"]["delisted_on"].to_pylist())) > 1
+    assert any(by_sail["centre_stock"]["sent_units"].to_pylist())
+    assert any(by_sail["centre_stock"]["received_units"].to_pylist())
     assert {True, False} == set(by_sail["cleaned_features"]["is_new_item"].to_pylist())
     assert {"sales_lines", "count"} <= set(by_sail["inventory_positions"]["inventory_source"].to_pylist())

@@ -46,6 +46,7 @@ ORIGIN_SCHEMA = pa.schema(
         pa.field("is_new_item", pa.bool_()),
         pa.field("delisted_on", pa.date32()),
         pa.field("model_version", pa.string()),
+        pa.field("centre_on_hand", pa.float64()),
         *(pa.field(name, pa.string()) for name in SEGMENTS),
     ]
 )
@@ -74,6 +75,8 @@ TOLD: dict[str, Any] = {
     "min_order_value": None,
     "display_minimum": None,
     "max_stock": None,
+    "supplied_by": None,
+    "centre_on_hand": None,
     "product_name": "Oat milk",
     "category": "dairy",
     "unit_price": 4.0,

@@ -13,6 +13,7 @@ from nexgen_assets import tables
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.quantiles import Calibration, calibrate
 from nexgen_assets.replenishment import origins
+from nexgen_assets.replenishment.exceptions import order_exceptions
 from nexgen_assets.replenishment.lead_times import lead_time_pmf
 from nexgen_assets.replenishment.origins import orders_of_origin
 from nexgen_assets.replenishment.policy import Policy
@@ -286,3 +287,98 @@ def test_fresh_goods_are_ordered_for_what_can_be_sold_in_time() -> None:
         assert 0 < short["order_units"] < long["order_units"]
         assert short["expected_waste_units"] <= 0.1 * short["order_units"]
         assert short["promised_cycle_service"] < long["promised_cycle_service"]
+
+
+def supplied_by_hub(locations: dict[str, float], on_hand: dict[str, float]) -> tuple[pa.Table, ...]:
+    """One product, 4 units a day expected by the model, at locations (units on hand) that `hub` supplies."""
+    stock = pa.Table.from_pylist(
+        [
+            positions(["001"]).to_pylist()[0]
+            | {"location": location, "on_hand": units, "supplied_by": "hub", "supplier_id": "hub", "pack_size": 2.0}
+            for location, units in locations.items()
+        ],
+        schema=tables.INVENTORY_POSITIONS.arrow_schema,
+    )
+    at = [
+        pa.Table.from_pylist(
+            [row | {"location": location} for location in locations for row in table.to_pylist()], schema
+        )
+        for table, schema in (
+            (features(["001"]), tables.CLEANED_FEATURES.arrow_schema),
+            (modelled(["001"]), tables.FORECASTS.arrow_schema),
+        )
+    ]
+    held = {"day": DAY, "on_hand_as_of": DAY, "is_on_hand_estimated": False}
+    movements = dict.fromkeys(("counted_units", "received_units", "sent_units", "sold_units"), 0.0)
+    rows = [held | movements | {"product_id": p, "location": "hub", "on_hand": units} for p, units in on_hand.items()]
+    return stock, *at, pa.Table.from_pylist(rows, schema=tables.CENTRE_STOCK.arrow_schema)
+
+
+def test_a_short_centre_shares_out_what_it_has_and_the_orders_say_so() -> None:
+    stock, known, ahead, hub = supplied_by_hub({"east": 0.0, "north": 4.0, "west": 16.0}, {"001": 21.0})
+
+    orders = orders_of_origin(stock, known, ahead, at_forecast(), POLICY, centre_stock=hub)
+    free = orders_of_origin(stock, known, ahead, at_forecast(), POLICY)
+
+    wanted, sent = free["order_units"].to_numpy(), orders["order_units"].to_numpy()
+    assert wanted.sum() > 21
+    assert sent.sum() == 20  # in packs of 2
+    reached = np.array([0.0, 4.0, 16.0]) + sent
+    assert reached[:2].tolist() == [12, 12]  # 20 units for two that expect 16 each; the third has them
+    assert orders["allocation_units"].to_pylist() == (sent - wanted).tolist()
+    assert ledgers_add_up(orders)
+    assert orders["explanation"][0].as_py().endswith("to its share of the 21 that hub has.")
+    assert orders["centre_on_hand"].to_pylist() == [21, 21, 21]
+    risks = [table["stockout_probability_with_order"].to_numpy() for table in (orders, free)]
+    assert np.all(risks[0] >= risks[1])
+    exceptions = order_exceptions(orders).to_pylist()
+    assert {row["location"] for row in exceptions if row["exception"] == "order_cut"} == {"east", "north", "west"}
+
+
+def test_a_centre_whose_stock_nobody_told_is_taken_to_have_enough_and_the_order_says_so() -> None:
+    stock, known, ahead, hub = supplied_by_hub({"east": 0.0}, {"002": 0.0})
+
+    [order] = orders_of_origin(stock, known, ahead, exact(), POLICY, centre_stock=hub).to_pylist()
+
+    assert (order["order_units"], order["centre_on_hand"]) == (16, None)
+    assert "centre_stock" in order["assumptions"].split(",")
+
+
+def test_a_budget_buys_of_what_the_centre_sends() -> None:
+    stock, known, ahead, hub = supplied_by_hub({"east": 0.0, "north": 0.0}, {"001": 16.0})
+    inputs = (stock, known, ahead, at_forecast(), replace(POLICY, daily_budget=12.0))
+
+    orders = orders_of_origin(*inputs, centre_stock=hub)
+
+    assert sum(orders["order_units"].to_pylist()) == 12
+    assert all(units < 0 for units in orders["allocation_units"].to_pylist())
+    assert ledgers_add_up(orders)
+
+
+def test_batches_do_not_change_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    stock, known, ahead, hub = supplied_by_hub({"east": 0.0, "north": 4.0, "west": 1.0}, {"001": 21.0})
+    together = orders_of_origin(stock, known, ahead, at_forecast(), POLICY, centre_stock=hub)
+    monkeypatch.setattr(origins, "BATCH_ENTRIES", 1)
+
+    assert orders_of_origin(stock, known, ahead, at_forecast(), POLICY, centre_stock=hub).equals(together)
+
+
+def test_without_a_network_no_centres_stock_changes_an_order() -> None:
+    *_, hub = supplied_by_hub({"east": 0.0}, dict.fromkeys(DAILY, 0.0))
+    inputs = (positions(list(DAILY)), features(list(DAILY)), modelled(list(DAILY)), at_forecast(), POLICY)
+
+    orders = orders_of_origin(*inputs)
+
+    assert orders_of_origin(*inputs, centre_stock=hub).equals(orders)
+    assert set(orders["allocation_units"].to_pylist()) == {0}
+    assert orders["supplied_by"].null_count == orders["centre_on_hand"].null_count == orders.num_rows
+
+
+def test_a_centre_with_more_than_enough_makes_no_new_revision() -> None:
+    stock, known, ahead, hub = supplied_by_hub({"east": 0.0}, {"001": 21.0})
+    *_, fuller = supplied_by_hub({"east": 0.0}, {"001": 500.0})
+
+    some, more = (orders_of_origin(stock, known, ahead, exact(), POLICY, centre_stock=of) for of in (hub, fuller))
+
+    assert some["centre_on_hand"] != more["centre_on_hand"]
+    assert some["revision"] == more["revision"]

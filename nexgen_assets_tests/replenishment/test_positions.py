@@ -61,11 +61,12 @@ def told(since: date = DAY, **terms: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Uploads:
-    """Lines of the product, supplier and item-location tables."""
+    """Lines of the product, supplier, item-location and network tables."""
 
     products: list[dict[str, Any]] = field(default_factory=list)
     suppliers: list[dict[str, Any]] = field(default_factory=list)
     item_locations: list[dict[str, Any]] = field(default_factory=list)
+    network: list[dict[str, Any]] = field(default_factory=list)
 
 
 NOTHING = Uploads()
@@ -95,6 +96,7 @@ def positions_of(  # noqa: PLR0917
             frame_of(spark, tables.PRODUCTS, uploads.products),
             frame_of(spark, tables.SUPPLIERS, uploads.suppliers),
             frame_of(spark, tables.ITEM_LOCATIONS, uploads.item_locations),
+            frame_of(spark, tables.NETWORK, uploads.network),
         ),
         default_lead_time_days=7,
         default_margin=0.3,
@@ -379,6 +381,50 @@ def test_lead_time_comes_from_the_first_source_that_tells_it(spark: SparkSession
     assert (row["lead_time_days"], row["is_default_lead_time"]) == (expected, not days)
 
 
+NETWORK = [told(location="north", category="", supplied_by="hub", lead_time_days=3.0)]
+
+
+def test_a_location_that_a_centre_supplies_orders_there_on_its_terms_and_not_on_the_suppliers(
+    spark: SparkSession,
+) -> None:
+    supplier = told(supplier_id="S1", lead_time_days=9.0, order_days="mon", min_order_value=Decimal(50))
+    uploads = Uploads([told(product_id="007", supplier_id="S1")], [supplier], network=NETWORK)
+
+    row = position(spark, [sold(DAY)], [], uploads)
+
+    assert (row["supplier_id"], row["supplied_by"], row["lead_time_days"]) == ("hub", "hub", 3)
+    assert (row["order_days"], row["min_order_value"]) == (None, None)
+
+
+def test_a_centre_may_take_orders_on_some_days_only_as_a_supplier_does(spark: SparkSession) -> None:
+    uploads = Uploads(suppliers=[told(supplier_id="hub", order_days="tue fri", lead_time_sd_days=0.5)], network=NETWORK)
+
+    row = position(spark, [sold(DAY)], [], uploads)
+
+    assert (row["order_days"], row["lead_time_sd_days"], row["lead_time_days"]) == ("tue fri", 0.5, 3)
+
+
+@pytest.mark.parametrize("centre", ["depot", None])
+def test_a_line_for_the_category_goes_before_that_for_the_location_as_a_whole(
+    spark: SparkSession, centre: str | None
+) -> None:
+    of_dairy = told(location="north", category="dairy", supplied_by=centre)
+    uploads = Uploads([told(product_id="007", supplier_id="S1")], network=[*NETWORK, of_dairy])
+
+    row = position(spark, [sold(DAY)], [], uploads)
+
+    assert (row["supplied_by"], row["supplier_id"]) == (centre, centre or "S1")
+    assert row["is_default_lead_time"]
+
+
+def test_an_item_locations_own_supplier_delivers_past_the_centre(spark: SparkSession) -> None:
+    uploads = Uploads(item_locations=[told(**SERIES, supplier_id="S2")], network=NETWORK)
+
+    row = position(spark, [sold(DAY)], [], uploads)
+
+    assert (row["supplied_by"], row["supplier_id"], row["is_default_lead_time"]) == (None, "S2", True)
+
+
 def test_a_supplier_without_lead_time_leaves_it_to_the_sales_lines(spark: SparkSession) -> None:
     uploads = Uploads(
         products=[told(product_id="007", supplier_id="S1")],
@@ -486,6 +532,7 @@ def panel(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     demand, counts = [], []
     for series in range(12):
         ids = {"product_id": f"{series:02d}", "location": rng.choice(["north", "south"])}
+        ids["category"] = ["dairy", "bakery", None][series % 3]
         last_sale, facts = -99, {}
         for n in range(PANEL_DAYS):
             day = days_ago(PANEL_DAYS - 1 - n)
@@ -502,7 +549,8 @@ def panel(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 known = [told for at, told in facts.values() if n - at < ACTIVE_DAYS]
                 demand.append(sold(day, units) | ids | {k: v for told in known for k, v in told.items()})
             if series % 3 and rng.random() < 0.1:
-                counts.append(counted(day, on_hand=float(rng.randint(-1, 30))) | ids | random_terms(rng, day))
+                place = {name: ids[name] for name in SERIES}
+                counts.append(counted(day, on_hand=float(rng.randint(-1, 30))) | place | random_terms(rng, day))
     return demand, counts
 
 
@@ -559,6 +607,12 @@ def panel_uploads(seed: int) -> Uploads:
             display_minimum=[None, 2.0, 4.5],
             max_stock=[None, 30.0],
         ),
+        lines(
+            location=["north", "south"],
+            category=["", "dairy", "bakery"],
+            supplied_by=[None, "hub", "S2"],
+            lead_time_days=[None, 0.5, 8.0],
+        ),
     )
 
 
@@ -571,11 +625,14 @@ with known as (
         {terms},
         {latest_product} as product,
         {latest_item} as item,
+        coalesce({latest_link} and t.category = d.category), {latest_link} and t.category = '')) as link,
     from demand d where d.day between '{start}' and '{end}'
 ), supplied as (
-    select *, coalesce(item.supplier_id, product.supplier_id) as supplied_by,
+    select *, coalesce(item.supplier_id, link.supplied_by, product.supplier_id) as supplier_of_row,
+        if(item.supplier_id is null, link.supplied_by, null) as centre,
         (select arg_max(s, (s.effective_date, s.arrived_at, s.file_key)) from suppliers s
-            where s.supplier_id = coalesce(item.supplier_id, product.supplier_id) and s.effective_date <= day
+            where s.supplier_id = coalesce(item.supplier_id, link.supplied_by, product.supplier_id)
+            and s.effective_date <= day
         ) as supplier
     from known
 ), facts as (
@@ -584,7 +641,8 @@ with known as (
         counted_on is not null and (stock_level_as_of is null or stock_level_as_of <= counted_on) as is_counted,
         case when is_counted then c.on_hand else stock_level::double end as last_stock,
         case when is_counted then counted_on else stock_level_as_of end as as_of,
-        coalesce(told_lead_time_days, item.lead_time_days, supplier.lead_time_days, k.lead_time_days) as lead_time,
+        coalesce(told_lead_time_days, item.lead_time_days, if(centre is null, null, link.lead_time_days),
+            supplier.lead_time_days, k.lead_time_days) as lead_time,
         coalesce(told_pack_size, product.pack_size) as pack,
         coalesce(told_min_order_quantity, product.min_order_quantity) as moq,
         coalesce(told_unit_cost, product.unit_cost)::double as cost,
@@ -612,15 +670,18 @@ select day, product_id, location,
     coalesce(cost, unit_price::double * (1 - 0.3)) as unit_cost,
     cost is null as is_default_unit_cost,
     coalesce(product.shelf_life_days, shelf_life_days) as shelf_life_days,
-    supplied_by as supplier_id,
+    supplier_of_row as supplier_id,
     supplier.order_days as order_days,
     supplier.min_order_value::double as min_order_value,
     item.display_minimum as display_minimum,
-    item.max_stock as max_stock
+    item.max_stock as max_stock,
+    centre as supplied_by
 from facts f order by day, product_id, location
 """
 ORACLE_LATEST = """(select arg_max(t, (t.effective_date, t.arrived_at, t.file_key)) from {table} t
             where t.product_id = d.product_id {and_location} and t.effective_date <= d.day)"""
+ORACLE_LINK = """(select arg_max(t, (t.effective_date, t.arrived_at, t.file_key)) from network t
+            where t.location = d.location and t.effective_date <= d.day"""
 ORACLE_TERM = """(select arg_max({term}, count_date)
             filter ({term} is not null and ('{term}' <> 'pack_size' or {term} > 0))
             from counts c where c.product_id = d.product_id and c.location = d.location
@@ -640,6 +701,7 @@ def oracle(
         ("products", tables.PRODUCTS, uploads.products),
         ("suppliers", tables.SUPPLIERS, uploads.suppliers),
         ("item_locations", tables.ITEM_LOCATIONS, uploads.item_locations),
+        ("network", tables.NETWORK, uploads.network),
     ):
         connection.register(name, pa.Table.from_pylist(rows, schema=table.arrow_schema))
     query = ORACLE.format(
@@ -647,6 +709,7 @@ def oracle(
         terms=columns,
         latest_product=ORACLE_LATEST.format(table="products", and_location=""),
         latest_item=ORACLE_LATEST.format(table="item_locations", and_location="and t.location = d.location"),
+        latest_link=ORACLE_LINK,
         start=start,
         end=end,
     )

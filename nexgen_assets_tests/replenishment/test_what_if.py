@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from nexgen_assets.replenishment.line_policies import MATCHED
-from nexgen_assets.replenishment.origins import orders_of_origin
+from nexgen_assets.replenishment.origins import NO_CENTRES, orders_of_origin
 from nexgen_assets.replenishment.what_if import Change, Inputs, orders_if, totals
 from nexgen_assets.tables import ORDER_POLICIES
 from nexgen_assets_tests.replenishment.test_origins import (
@@ -36,6 +36,7 @@ def inputs(policies: pa.Table | None = None, **changes: Any) -> Inputs:
         at_forecast(),
         POLICY,
         uploads,
+        NO_CENTRES,
     )
     return replace(made, **changes)
 

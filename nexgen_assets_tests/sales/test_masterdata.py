@@ -274,6 +274,59 @@ def test_a_policy_stands_once_for_the_same_lines() -> None:
     assert found.startswith("line 3: column 'product_id'")
 
 
+def test_a_network_line_tells_who_supplies_a_location_and_may_leave_it_to_suppliers() -> None:
+    header = "location,supplied_by,category,lead_time_days,minimum_transfer_value,effective_date"
+    told = upload(
+        "network", "north,hub,,2,40,2024-01-01", "north,depot,Dairy,,,2024-01-01", "south,,,,,2024-01-01", header=header
+    )
+    assert [list(row.values())[:6] for row in told.lines.to_pylist()] == [
+        ["north", "", "hub", 2.0, Decimal("40.0000"), date(2024, 1, 1)],
+        ["north", "Dairy", "depot", None, None, date(2024, 1, 1)],
+        ["south", "", None, None, None, date(2024, 1, 1)],
+    ]
+
+
+SUPPLIED = "is itself supplied by {!r} on line {}; of two levels the upper one has no supplied_by"
+
+
+@pytest.mark.parametrize(
+    ("links", "found"),
+    [
+        (
+            ["north,hub", "north2,north2"],
+            ["line 3: column 'supplied_by', value 'north2': is the location itself; name the one that supplies it"],
+        ),
+        (
+            ["north,hub", "hub,north"],
+            [
+                f"line 2: column 'supplied_by', value 'hub': {SUPPLIED.format('north', 3)}",
+                f"line 3: column 'supplied_by', value 'north': {SUPPLIED.format('hub', 2)}",
+            ],
+        ),
+        (
+            ["hub,port", "north,hub"],
+            [f"line 3: column 'supplied_by', value 'hub': {SUPPLIED.format('port', 2)}"],
+        ),
+        (
+            ["a,b", "b,c", "c,a"],
+            [
+                f"line 2: column 'supplied_by', value 'b': {SUPPLIED.format('c', 3)}",
+                f"line 3: column 'supplied_by', value 'c': {SUPPLIED.format('a', 4)}",
+                f"line 4: column 'supplied_by', value 'a': {SUPPLIED.format('b', 2)}",
+            ],
+        ),
+    ],
+    ids=["itself", "each other", "three levels", "a circle"],
+)
+def test_a_network_of_other_than_two_levels_is_refused(links: list[str], found: list[str]) -> None:
+    assert problems(*links, header="location,supplied_by", kind="network") == found
+
+
+def test_a_location_may_have_suppliers_now_and_supply_others() -> None:
+    told = upload("network", "hub,", "north,hub", header="location,supplied_by")
+    assert told.lines["supplied_by"].to_pylist() == [None, "hub"]
+
+
 @pytest.mark.parametrize("kind", ["calendar", "products", "suppliers", "item_locations"])
 def test_a_line_holds_from_the_local_day_of_its_arrival_unless_told(kind: str) -> None:
     required = UPLOADS[kind].required
@@ -315,6 +368,8 @@ NOT_BOOLEAN = "is neither true nor false; write true or false, or leave it empty
         ("item_locations", "display_minimum", "-1", BELOW_ZERO),
         ("item_locations", "lead_time_days", "-1", BELOW_ZERO),
         ("item_locations", "effective_date", "tomorrow", NOT_A_DATE),
+        ("network", "lead_time_days", "-1", BELOW_ZERO),
+        ("network", "minimum_transfer_value", "much", NOT_A_NUMBER),
     ],
 )
 def test_a_wrong_value_is_told_in_these_words(kind: str, column: str, value: str, advice: str) -> None:
