@@ -267,7 +267,7 @@ DEFINITIONS: dict[str, Definition] = {
     "order_cut": Definition(
         "share",
         "maximum stock, shelf life, the centre's stock or the budget took away more of a need than the threshold",
-        "change the limit if the loss is more than it is worth, or stock the centre up",
+        "change the limit if the loss is more than it is worth",
         _order_cut,
     ),
     "order_raised": Definition(

@@ -9,7 +9,6 @@ minimum, and the demand of the guard days: nobody is emptied to fill another. Wh
 it is shared out as a centre's stock is (`fair_share.py`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -171,6 +170,7 @@ def _needy(rows: pa.Table, guards: Guards) -> Integers:
 
 
 def _ahead(rows: pa.Table, which: Integers, over: DemandOver) -> DemandAhead:
+    """The demand that the orders of the rows `which` depend on."""
     some = rows.take(which)
     review = some["review_period_days"].to_numpy().astype(np.int64)
     lead_times, mean = lead_times_of(some), mean_lead_times(some)
@@ -217,7 +217,7 @@ def _worth_moving(rows: pa.Table, moves: Moves, network: pa.Table, guards: Guard
     value = moves.units * _numbers(rows, "unit_cost")[moves.giver]
     least = np.zeros(int(pair.max()) + 1)
     np.maximum.at(least, pair, _least_values(rows.take(moves.receiver), network, guards.min_value))
-    return moves.where((np.bincount(pair, value) >= least)[pair])
+    return moves.where((np.round(np.bincount(pair, value), MONEY_DECIMALS) >= least)[pair])
 
 
 def _least_values(rows: pa.Table, network: pa.Table, default: float) -> Floats:
@@ -229,7 +229,7 @@ def _least_values(rows: pa.Table, network: pa.Table, default: float) -> Floats:
         value = line["minimum_transfer_value"] if line else None
         return default if value is None else float(value)
 
-    return np.array([told(*key) for key in _pairs(rows, "location", "category")])
+    return np.array([told(*key) for key in zip(*(rows[n].to_pylist() for n in ("location", "category")), strict=True)])
 
 
 def _in_force(network: pa.Table, day: date) -> dict[tuple[str, str], dict[str, Any]]:
@@ -237,10 +237,6 @@ def _in_force(network: pa.Table, day: date) -> dict[tuple[str, str], dict[str, A
     known = network.filter(pc.call_function("less_equal", [network["effective_date"], pa.scalar(day)]))
     order = [(name, "ascending") for name in ("effective_date", "arrived_at", "file_key", "line_number")]
     return {(line["location"], line["category"]): line for line in known.sort_by(order).to_pylist()}
-
-
-def _pairs(rows: pa.Table, *names: str) -> Iterable[tuple[Any, ...]]:
-    return zip(*(rows[name].to_pylist() for name in names), strict=True)
 
 
 def _risk(rows: pa.Table, moves: Moves, over: DemandOver, guards: Guards) -> Risk:
