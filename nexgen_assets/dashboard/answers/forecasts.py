@@ -12,7 +12,7 @@ from nexgen_assets.dashboard.answers.common import Answer, Model
 
 
 class FanDay(Model):
-    """Forecast of one day: mean and quantiles of demand, units."""
+    """Forecast of one day: mean and quantiles of demand, units. `q80` is not exceeded with probability 0.8."""
 
     target_date: date
     horizon: int
@@ -21,9 +21,12 @@ class FanDay(Model):
     q10: float
     q25: float
     q50: float
-    q75_upper: float = Field(description="The 0.8 quantile: the upper edge of the inner band")
+    q60: float
+    q70: float
+    q80: float
     q90: float
     q95: float
+    q975: float
     q99: float
 
 
