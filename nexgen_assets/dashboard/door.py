@@ -1,0 +1,45 @@
+"""What the front door's rooms share: the settings, the lake, the book of decisions, and people.
+
+What belongs here: putting them together for a deployment. What does not: HTTP (`app.py`, `routes/`).
+"""
+
+from dataclasses import dataclass
+
+from nexgen_assets.dashboard.audit import AuditLog
+from nexgen_assets.dashboard.logins import LoginLimits
+from nexgen_assets.dashboard.reading import Lake
+from nexgen_assets.dashboard.sessions import Sessions, session_key
+from nexgen_assets.dashboard.tokens import Tokens
+from nexgen_assets.dashboard.users import Users
+from nexgen_assets.decisions.book import DecisionBook
+from nexgen_assets.resources.decisions import open_book
+from nexgen_assets.resources.lake import open_lake
+from nexgen_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class FrontDoor:
+    settings: Settings
+    lake: Lake
+    book: DecisionBook
+    users: Users
+    sessions: Sessions
+    tokens: Tokens
+    audit: AuditLog
+    limits: LoginLimits
+
+    @classmethod
+    def of(cls, settings: Settings) -> "FrontDoor":
+        """Opens the lake and the database of the deployment. Raises LakeError or DatabaseError with what to do."""
+        book = open_book(settings)
+        database = book.database
+        return cls(
+            settings=settings,
+            lake=Lake(open_lake(settings)),
+            book=book,
+            users=Users(database),
+            sessions=Sessions(database, session_key(settings.home_path / "dashboard")),
+            tokens=Tokens(database),
+            audit=AuditLog(database),
+            limits=LoginLimits(),
+        )
