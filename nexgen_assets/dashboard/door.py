@@ -5,6 +5,8 @@ What belongs here: putting them together for a deployment. What does not: HTTP (
 
 from dataclasses import dataclass
 
+import dagster as dg
+
 from nexgen_assets.dashboard.audit import AuditLog
 from nexgen_assets.dashboard.logins import LoginLimits
 from nexgen_assets.dashboard.reading import Lake
@@ -12,6 +14,7 @@ from nexgen_assets.dashboard.sessions import Sessions, session_key
 from nexgen_assets.dashboard.tokens import Tokens
 from nexgen_assets.dashboard.users import Users
 from nexgen_assets.decisions.book import DecisionBook
+from nexgen_assets.launcher import open_instance
 from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.settings import Settings
@@ -22,6 +25,7 @@ class FrontDoor:
     settings: Settings
     lake: Lake
     book: DecisionBook
+    instance: dg.DagsterInstance
     users: Users
     sessions: Sessions
     tokens: Tokens
@@ -37,6 +41,7 @@ class FrontDoor:
             settings=settings,
             lake=Lake(open_lake(settings)),
             book=book,
+            instance=open_instance(settings),
             users=Users(database),
             sessions=Sessions(database, session_key(settings.home_path / "dashboard")),
             tokens=Tokens(database),

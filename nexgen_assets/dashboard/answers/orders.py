@@ -179,13 +179,17 @@ class LineSeen(Model):
     seen: int = Field(ge=0, le=1_000_000, description="`seen` of the worklist")
 
 
+class ProposalSeen(LineSeen):
+    revision: str = Field(max_length=100, description="`revision` of the worklist: which proposal was on the screen")
+
+
 class Accept(Model):
-    lines: list[LineSeen] = Field(min_length=1, max_length=MOST_LINES)
+    lines: list[ProposalSeen] = Field(min_length=1, max_length=MOST_LINES)
     reason: Reason | None = None
 
 
 class Change(Model):
-    line: LineSeen
+    line: ProposalSeen
     order_units: Units
     is_override: bool = Field(False, description="Break packs or the smallest order")
     reason: Reason
