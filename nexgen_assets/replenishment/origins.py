@@ -71,7 +71,7 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     means = ahead["mean"].to_numpy().reshape(stock.num_rows, HORIZON_DAYS)
 
     def over(which: Integers, lengths: Integers) -> IntervalDemand:
-        return _demand(known.take(which), means[which], lengths, calibration)
+        return demand_over(known.take(which), means[which], lengths, calibration)
 
     def ahead_of(which: Integers) -> DemandAhead:
         some = rows.take(which)
@@ -92,8 +92,11 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     return _replaced(alone, change.changed, together)
 
 
-def _demand(known: pa.Table, means: Reals, lengths: Integers, calibration: Calibration | None) -> IntervalDemand:
-    """Demand over intervals of `lengths` [rows] days, or as long as the product is listed; none over 0 days."""
+def demand_over(known: pa.Table, means: Reals, lengths: Integers, calibration: Calibration | None) -> IntervalDemand:
+    """Demand over intervals of `lengths` [rows] days, or as long as the product is listed; none over 0 days.
+
+    `known` are rows of `tables.CLEANED_FEATURES`, `means` [rows, horizon] their forecasts.
+    """
 
     def over(days: Integers) -> IntervalDemand:
         if calibration is None:

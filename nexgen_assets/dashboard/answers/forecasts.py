@@ -46,8 +46,12 @@ class Fan(Answer):
     model_version: str | None
     days: list[FanDay]
     stock: list[StockDay] = Field(description="Empty where no order row tells the stock")
-    order_up_to_level: float | None
+    policy: str | None = Field(description="How an order of the line is placed")
+    order_up_to_level: float | None = Field(
+        description="What an order raises the inventory position to; null where lots decide"
+    )
     reorder_level: float | None = Field(description="Below this inventory position an order is placed")
+    undated_on_order_units: float = Field(description="On order with no due date: in no day of the projected stock")
 
 
 class PastForecast(Model):

@@ -253,12 +253,27 @@ class MadeExport(ExportAnswer):
     finished: list[str] = Field(description="Interrupted exports whose files were written first")
 
 
-class Preview(Model):
-    """What another quantity would do, before it is decided."""
+class Outcome(Model):
+    """What a quantity is expected to do for one line, until the order of the next review can be sold."""
 
-    product_id: str = Field(min_length=1, max_length=500)
-    location: str = Field(min_length=1, max_length=500)
-    order_units: Units
+    order_units: float
+    is_proposal: bool
+    has_full_packs: bool
+    reaches_minimum: bool = Field(description="0 units, or at least the smallest order")
+    order_value: float | None
+    stockout_probability: float = Field(description="At most")
+    promised_cycle_service: float = Field(description="Probability that the position covers the demand")
+    promised_fill_rate: float | None = Field(description="At least; null without demand")
+    expected_lost_units: float = Field(description="At most")
+    expected_lost_money: float | None = Field(description="At most; null if the price is not known")
+    expected_waste_units: float | None = Field(description="Null without a shelf life")
+
+
+class Outcomes(Answer):
+    day: date
+    product_id: str
+    location: str
+    outcomes: list[Outcome] = Field(description="Of nothing, the proposal, and what was asked for, by units")
 
 
 class WhatIf(Model):

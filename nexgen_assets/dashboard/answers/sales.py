@@ -77,7 +77,7 @@ class DemandDay(Model):
     day: date
     demand_units: float = Field(description="Units sold; less than what was wanted if out of stock")
     estimated_demand_units: float | None = Field(
-        description="On stockout days what would have sold: the mean of days in stock; null on other days"
+        description="On stockout days the mean of the last 28 days in stock, at least what was sold; else null"
     )
     returned_units: float
     revenue: float
