@@ -9,6 +9,8 @@ import dagster as dg
 
 from nexgen_assets.dashboard.audit import AuditLog
 from nexgen_assets.dashboard.logins import LoginLimits
+from nexgen_assets.dashboard.queries.scenarios import Scenarios
+from nexgen_assets.dashboard.queries.worklist import Desks
 from nexgen_assets.dashboard.reading import Lake
 from nexgen_assets.dashboard.sessions import Sessions, session_key
 from nexgen_assets.dashboard.tokens import Tokens
@@ -17,6 +19,7 @@ from nexgen_assets.decisions.book import DecisionBook
 from nexgen_assets.launcher import open_instance
 from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import open_lake
+from nexgen_assets.resources.registry import Champions
 from nexgen_assets.settings import Settings
 
 
@@ -25,6 +28,9 @@ class FrontDoor:
     settings: Settings
     lake: Lake
     book: DecisionBook
+    desks: Desks
+    scenarios: Scenarios
+    champions: Champions
     instance: dg.DagsterInstance
     users: Users
     sessions: Sessions
@@ -33,15 +39,21 @@ class FrontDoor:
     limits: LoginLimits
 
     @classmethod
-    def of(cls, settings: Settings) -> "FrontDoor":
-        """Opens the lake and the database of the deployment. Raises LakeError or DatabaseError with what to do."""
-        book = open_book(settings)
+    def of(cls, settings: Settings, instance: dg.DagsterInstance | None = None) -> "FrontDoor":
+        """Opens the lake, the database and, unless told, the Dagster instance of the deployment.
+
+        Raises LakeError or DatabaseError with what to do.
+        """
+        book, access = open_book(settings), open_lake(settings)
         database = book.database
         return cls(
             settings=settings,
-            lake=Lake(open_lake(settings)),
+            lake=Lake(access),
             book=book,
-            instance=open_instance(settings),
+            desks=Desks(book),
+            scenarios=Scenarios(settings),
+            champions=Champions(access),
+            instance=instance or open_instance(settings),
             users=Users(database),
             sessions=Sessions(database, session_key(settings.home_path / "dashboard")),
             tokens=Tokens(database),

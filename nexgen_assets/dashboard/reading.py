@@ -77,9 +77,7 @@ class View:
         """Rows of each day of start..end that holds any."""
         return self._cached(table, ("rows", start, end), lambda: self.tables.rows_per_day(table, start, end))
 
-    def rows(
-        self, table: Table, start: date, end: date, columns: Sequence[str], condition: str = "true"
-    ) -> pa.Table:
+    def rows(self, table: Table, start: date, end: date, columns: Sequence[str], condition: str = "true") -> pa.Table:
         """Rows of days start..end that meet a condition on the grain (in SQL), in the contract's types."""
         return self._cached(
             table,

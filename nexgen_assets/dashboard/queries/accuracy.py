@@ -47,7 +47,7 @@ def accuracy(view: View, days: int) -> Accuracy:
     """Of forecasts of the last days that are judged."""
     asked = last_days(view, days, FORECAST_ACCURACY)
     if asked is None:
-        nothing = dict.fromkeys(_GROUPS, [])
+        nothing: dict[str, list[AccuracyRow]] = {name: [] for name in _GROUPS}
         return Accuracy(snapshot_id=view.snapshot_id, start=None, end=None, overall=None, **nothing)
     groups = {name: _accuracy_by(view, asked, *sql) for name, sql in _GROUPS.items()}
     overall = _accuracy_by(view, asked, "'all'", "1")

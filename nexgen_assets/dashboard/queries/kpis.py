@@ -106,7 +106,9 @@ KPIS = (
     ),
     (
         "lines_without_stock",
-        _kpi("Out of stock now", "lines", "Products x locations with no stock at the last close", is_higher_better=False),
+        _kpi(
+            "Out of stock now", "lines", "Products x locations with no stock at the last close", is_higher_better=False
+        ),
     ),
     (
         "stock_value",

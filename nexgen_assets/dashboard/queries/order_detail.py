@@ -58,5 +58,3 @@ def ledger(row: Any) -> list[LedgerEntry]:
 
 def exception_of(row: dict[str, Any]) -> OrderException:
     return OrderException(rank=row.pop("exception_rank"), **row)
-
-

@@ -18,9 +18,7 @@ _SUMS = (
 )
 _SUMMED = ("demand_units", "returned_units", "revenue", "sales_lines")
 _KEYS = {"category": "category", "location": "location", "product": "product_id"}
-_STOCKOUT = (
-    'avg(CASE WHEN "is_stockout" THEN 1.0 WHEN "is_stockout" IS NULL THEN NULL ELSE 0.0 END) AS stockout_share'
-)
+_STOCKOUT = 'avg(CASE WHEN "is_stockout" THEN 1.0 WHEN "is_stockout" IS NULL THEN NULL ELSE 0.0 END) AS stockout_share'
 # a line of a return counts with its units below zero
 _SEGMENT_SUMS = (
     'CAST(sum(CASE WHEN "is_return" THEN 0 ELSE "quantity" END) AS DOUBLE) AS demand_units, '
@@ -30,7 +28,7 @@ _SEGMENT_SUMS = (
 )
 
 
-def trend(
+def trend(  # noqa: PLR0917
     view: View,
     days: Days | None,
     by: Period,
@@ -43,7 +41,7 @@ def trend(
         return Trend(snapshot_id=view.snapshot_id, by=by, start=None, end=None, points=[])
     where = equals(category=category, location=location, product_id=product_id)
     sql = (
-        f"SELECT CAST(date_trunc('{by}', \"day\") AS DATE) AS start, count(DISTINCT \"day\") AS days, {_SUMS}, "  # noqa: S608
+        f'SELECT CAST(date_trunc(\'{by}\', "day") AS DATE) AS start, count(DISTINCT "day") AS days, {_SUMS}, '  # noqa: S608
         f"{_STOCKOUT} FROM source WHERE {where} GROUP BY 1 ORDER BY 1"
     )
     columns = ("day", "is_stockout", "category", "location", "product_id", *_SUMMED)
@@ -72,9 +70,7 @@ def breakdown(view: View, days: Days | None, by: Dimension, limit: int) -> Break
         )
         for row in now[:limit]
     ]
-    return Breakdown(
-        snapshot_id=view.snapshot_id, by=by, start=days.start, end=days.end, total=len(now), rows=rows
-    )
+    return Breakdown(snapshot_id=view.snapshot_id, by=by, start=days.start, end=days.end, total=len(now), rows=rows)
 
 
 def _known(view: View, days: Days) -> bool:

@@ -114,18 +114,20 @@ def outcomes(
     features = view.rows(CLEANED_FEATURES, day, day, CLEANED_FEATURES.names, where)
     forecasts = view.rows(FORECASTS, day, day, ("horizon", "mean", "model_version"), where)
     calibration = champions.calibration_of(forecasts["model_version"].unique().to_pylist())
-    units = sorted({Decimal(0), exact(row["order_units"]), *(quantity.quantize(Decimal("0.001")) for quantity in quantities)})
+    units = sorted(
+        {Decimal(0), exact(row["order_units"]), *(quantity.quantize(Decimal("0.001")) for quantity in quantities)}
+    )
     order = pa.Table.from_pylist([dict(row)], schema=REORDER_RECOMMENDATIONS.arrow_schema)
     numbers = np.array([float(quantity) for quantity in units])
     found = outcomes_of(order, features, forecasts, calibration, numbers)
     waste = found.expected_waste_units
     told = [
-        _outcome(row, quantity, {n: float(v[i]) for n, v in vars(found.risk).items()}, None if waste is None else waste[i])
+        _outcome(
+            row, quantity, {n: float(v[i]) for n, v in vars(found.risk).items()}, None if waste is None else waste[i]
+        )
         for i, quantity in enumerate(units)
     ]
-    return Outcomes(
-        snapshot_id=view.snapshot_id, day=day, product_id=product_id, location=location, outcomes=told
-    )
+    return Outcomes(snapshot_id=view.snapshot_id, day=day, product_id=product_id, location=location, outcomes=told)
 
 
 def _outcome(row: Any, units: Decimal, risk: dict[str, float], waste: float | None) -> Outcome:

@@ -125,8 +125,6 @@ def _projected(
     return days
 
 
-
-
 def past_forecasts(view: View, product_id: str, location: str, horizon: int, days: int) -> PastForecasts:
     """Forecasts of the last days with sales, made `horizon` days before each, and what sold."""
     asked, where = last_days(view, days), equals(product_id=product_id, location=location)
