@@ -66,10 +66,10 @@ class Sessions:
         if session_id is None:
             return
         with self._database.session() as session:
-            found = session.get(UserSession, _hash(session_id))
+            found, at = session.get(UserSession, _hash(session_id)), self._clock()
             if found is not None and found.ended_at is None:
-                found.ended_at = self._clock()
-                add_entry(session, found.ended_at, found.user_name, "logout")
+                found.ended_at = at
+                add_entry(session, at, found.user_name, "logout")
 
     def _opened(self, cookie: str) -> str | None:
         try:

@@ -90,8 +90,8 @@ class Tokens:
             if found is None or found.user_name != name:
                 raise UserError(f"{name} has no token {token_id}")
             if found.ended_at is None:
-                found.ended_at = self._clock()
-                add_entry(session, found.ended_at, by, "token ended", f"{token_id} of {name}", address)
+                found.ended_at = at = self._clock()
+                add_entry(session, at, by, "token ended", f"{token_id} of {name}", address)
 
 
 def _hash(secret: str) -> str:

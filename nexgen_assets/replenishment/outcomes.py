@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nexgen_assets.forecasting.quantiles import Calibration
 from nexgen_assets.replenishment.ahead import demand_ahead
@@ -47,10 +46,10 @@ def outcomes_of(
         np.asarray(line["review_period_days"].to_numpy(), np.int64),
     )
     position = np.asarray(line["inventory_position"].to_numpy(), np.float64)
-    waste, shelf_life = None, pc.call_function("fill_null", [line["shelf_life_days"], pa.scalar(np.nan)])
-    if not np.isnan(days := np.asarray(shelf_life.to_numpy(), np.float64)).any():
-        rows = np.arange(len(order_units))
-        sold_within = demand.over(rows, days_to_sell(lead_time, days))
+    waste = None
+    if line["shelf_life_days"].null_count == 0:
+        days = np.asarray(line["shelf_life_days"].to_numpy(), np.float64)
+        sold_within = demand.over(np.arange(len(order_units)), days_to_sell(lead_time, days))
         waste = np.round(expected_waste(sold_within, position + order_units), RISK_DECIMALS)
     return Outcomes(_rounded(risk(demand, position, order_units)), waste)
 

@@ -1,5 +1,7 @@
 """What filters offer: the categories, locations, suppliers and products of the newest day."""
 
+from typing import Any
+
 from nexgen_assets.dashboard.answers.sales import Choices, Option, Products
 from nexgen_assets.dashboard.reading import View
 from nexgen_assets.tables import DAILY_DEMAND, REORDER_RECOMMENDATIONS, SUPPLIERS
@@ -31,7 +33,7 @@ def products(view: View, words: str, limit: int) -> Products:
     return Products(snapshot_id=view.snapshot_id, products=found[:limit])
 
 
-def _products(view: View) -> list[dict[str, str | None]]:
+def _products(view: View) -> list[dict[str, Any]]:
     day = view.last_day(DAILY_DEMAND)
     if day is None:
         return []

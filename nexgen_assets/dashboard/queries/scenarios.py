@@ -72,8 +72,8 @@ def _change(asked: WhatIf) -> Change:
 
 
 def _totals(of: Totals) -> PlanTotals:
-    told = {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in vars(of).items()}
-    return PlanTotals(**told)
+    fill_rate = None if np.isnan(of.promised_fill_rate) else of.promised_fill_rate
+    return PlanTotals(**vars(of) | {"promised_fill_rate": fill_rate})
 
 
 def _most_changed(plan: pa.Table, changed: pa.Table, most: int) -> list[WhatIfLine]:

@@ -181,7 +181,7 @@ def _rows_decided_on(book: DecisionBook, day: date, keys: Sequence[LineKey]) -> 
     """The rows of lines that are proposed no more, as they were when somebody decided on them."""
     schema = pa.schema([REORDER_RECOMMENDATIONS.arrow_schema.field(name) for name in COLUMNS])
     known = book.decisions([day])
-    rows = [{name: known[key].order_row.get(name) for name in COLUMNS} for key in keys]
+    rows: list[dict[str, Any]] = [{name: known[key].order_row.get(name) for name in COLUMNS} for key in keys]
     dates = [field.name for field in schema if pa.types.is_date(field.type)]
     told = [row | {name: date.fromisoformat(row[name]) for name in dates} for row in rows]
     return pa.Table.from_pylist(told, schema=schema)

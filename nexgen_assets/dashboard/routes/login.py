@@ -1,6 +1,6 @@
 """Health, logging in and out, and what everybody may do with their own account."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Cookie, HTTPException, Request, Response
 
@@ -109,7 +109,7 @@ def _me(who: Identity) -> Me:
     return Me(name=who.name, role=who.role, permissions=permissions_of(who.role))
 
 
-def _told(token: ApiToken) -> dict[str, object]:
+def _told(token: ApiToken) -> dict[str, Any]:
     return {
         "token_id": token.token_id,
         "user": token.user_name,
