@@ -68,7 +68,9 @@ def send(client: httpx.Client, route: str, query: str, **more: object) -> httpx.
 
 def test_every_route_stands_in_the_table(app: FastAPI) -> None:
     found = {
-        f"{method} {path}" for path, operations in app.openapi()["paths"].items() for method in map(str.upper, operations)
+        f"{method} {path}"
+        for path, operations in app.openapi()["paths"].items()
+        for method in map(str.upper, operations)
     }
     served = {route.path for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema}
 
