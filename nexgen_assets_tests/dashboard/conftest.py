@@ -37,10 +37,10 @@ def shop(seaweed: S3Access, tmp_path_factory: pytest.TempPathFactory) -> Setting
     return settings
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """Dagster's records, in files."""
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """Dagster's records, in files; the front door only reads them."""
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance"))) as made:
         yield made
 
 

@@ -181,7 +181,7 @@ def fill(tables: DeltaTables, settings: Settings) -> None:
     _write(tables, REORDER_RECOMMENDATIONS, orders, last)
     _write(tables, ORDER_EXCEPTIONS, [order_exceptions(of_day) for of_day in orders], last)
     known = {day: demand(day) for day in days}
-    earlier = [day for day in last[1:]]
+    earlier = last[1:]
     judged = [accuracy_of_day(day, _forecasts_of(day, forecasts), known) for day in earlier]
     _write(tables, FORECAST_ACCURACY, judged, earlier)
     landed = [

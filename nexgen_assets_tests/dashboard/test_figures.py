@@ -46,9 +46,7 @@ def test_freshness_compares_with_yesterday(viewer: httpx.Client, door: FrontDoor
     ("by", "first", "days"),
     [("day", date(2026, 3, 1), 1), ("week", date(2026, 2, 23), 1), ("month", date(2026, 3, 1), 10)],
 )
-def test_a_trend_starts_at_the_period_that_was_asked_for(
-    viewer: httpx.Client, by: str, first: date, days: int
-) -> None:
+def test_a_trend_starts_at_the_period_that_was_asked_for(viewer: httpx.Client, by: str, first: date, days: int) -> None:
     answer = viewer.get("/api/sales/trend", params={"by": by, "start": "2026-03-01", "end": "2026-03-10"}).json()
 
     assert (answer["points"][0]["start"], answer["points"][0]["days"]) == (str(first), days)

@@ -40,9 +40,7 @@ def test_the_right_password_opens_a_session(anonymous: TestClient) -> None:
 
 @pytest.mark.usefixtures("anna")
 @pytest.mark.parametrize(("name", "password"), [("anna", "wrong"), ("nobody", PASSWORD), ("ANNA", PASSWORD)])
-def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(
-    anonymous: TestClient, name: str, password: str
-) -> None:
+def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(anonymous: TestClient, name: str, password: str) -> None:
     answer = log_in(anonymous, name, password)
 
     assert answer.status_code == 401
