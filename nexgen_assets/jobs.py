@@ -15,6 +15,8 @@ SPINE_TO_FEATURES = ("raw_sales", "cleaned_sales", "rejected_sales", "daily_dema
 SPINE_TO_ORDERS = ("open_orders", "inventory_positions", "forecasts", "reorder_recommendations", "order_exceptions")
 # rebuilt with the sales of old days too: what was forecast then stays, what was sold is corrected
 JUDGEMENT = ("forecast_accuracy",)
+# the last step of every job that makes tables
+PUBLISHED_SNAPSHOT = "published_snapshot"
 
 _BUILDS = {
     INGEST: LANDING,
@@ -23,6 +25,11 @@ _BUILDS = {
     BACKTESTING: ("backtest",),
     SIMULATION: ("policy_simulation",),
 }
+
+
+def builds_of(job: str) -> tuple[str, ...]:
+    """The tables that a job builds; none for a job that builds none."""
+    return _BUILDS.get(job, ())
 
 
 def job_of(table: str) -> str | None:

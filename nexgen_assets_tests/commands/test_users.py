@@ -94,6 +94,8 @@ def test_the_token_that_is_printed_is_one(nexgen: Nexgen, database: DecisionData
         (("token", "nobody", "--label", "x"), None, "no user nobody"),
     ],
 )
-def test_what_cannot_be_done_is_said(nexgen: Nexgen, arguments: tuple[str, ...], password: str | None, why: str) -> None:
+def test_what_cannot_be_done_is_said(
+    nexgen: Nexgen, arguments: tuple[str, ...], password: str | None, why: str
+) -> None:
     with pytest.raises(UserError, match=why):
         nexgen(*arguments, password=password)
