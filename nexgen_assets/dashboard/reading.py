@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 import pyarrow as pa
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from nexgen_assets.io_managers.delta_tables import DeltaTables, TableReader
 from nexgen_assets.io_managers.snapshots import OpenedTables, Snapshot, Snapshots, SnapshotTables
@@ -21,6 +21,7 @@ from nexgen_assets.tables import Table
 CACHE_BYTES = 400_000_000
 ROW_BYTES = 400  # of an answer as Python objects, roughly
 SNAPSHOT_SECONDS = 2.0
+NEWEST_SECONDS = 10.0
 
 
 class Lake:
@@ -35,6 +36,7 @@ class Lake:
         self._lock = Lock()
         self._view: View | None = None
         self._looked_at = float("-inf")
+        self._newest: TTLCache[str, Snapshot] = TTLCache(1, NEWEST_SECONDS)
 
     def view(self) -> "View":
         """The tables as of the published snapshot, looked up every two seconds at most.
@@ -50,8 +52,11 @@ class Lake:
             return self._view
 
     def newest(self) -> Snapshot:
-        """Every table as it is now, published or not."""
-        return self._snapshots.newest()
+        """Every table as it is now, published or not; ten seconds old at most."""
+        found = self._newest.get("newest")
+        if found is None:
+            found = self._newest["newest"] = self._snapshots.newest()
+        return found
 
 
 class View:

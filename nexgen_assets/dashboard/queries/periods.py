@@ -41,12 +41,13 @@ def last_days(view: View, days: int, table: Table = DAILY_DEMAND) -> Days | None
 
 
 def chosen_days(view: View, start: date | None, end: date | None, default: int) -> Days | None:
-    """The days that were asked for; up to the newest day with sales, and `default` of them, where not told."""
-    newest = view.last_day(DAILY_DEMAND)
-    if newest is None:
+    """The days that were asked for; where not told, up to the newest day with sales, and `default` of them at most."""
+    known = view.rows_per_day(DAILY_DEMAND, date.min, date.max)
+    if not known:
         return None
+    newest = max(known)
     last = min(end or newest, newest)
-    first = start or last - timedelta(days=default - 1)
+    first = start or max(last - timedelta(days=default - 1), min(known))
     if first > last:
         raise PeriodError(f"no day between {first} and {last}: sales are known up to {newest}")
     if (last - first).days >= MOST_DAYS:

@@ -4,7 +4,6 @@ What belongs here: questions to `daily_demand` and, for customer segments, `clea
 at one location (`series.py`). A segment is only ever summed up; nothing of one customer is read.
 """
 
-from datetime import date, timedelta
 from typing import Any
 
 from nexgen_assets.dashboard.answers.sales import Breakdown, BreakdownRow, Dimension, Period, Trend, TrendPoint
@@ -92,9 +91,3 @@ def _sums_by(view: View, by: Dimension, days: Days) -> list[dict[str, Any]]:
     sql = f'SELECT "{key}" AS key, {name} AS name, {_SUMS} FROM source GROUP BY 1 ORDER BY revenue DESC, key'  # noqa: S608
     columns = (key, "product_name", *_SUMMED) if by == "product" else (key, *_SUMMED)
     return view.query(DAILY_DEMAND, sql, columns, days.start, days.end)
-
-
-def first_day(view: View) -> date | None:
-    """The oldest day with sales."""
-    newest = view.last_day(DAILY_DEMAND)
-    return newest and min(view.rows_per_day(DAILY_DEMAND, date.min, newest + timedelta(days=1)), default=None)
