@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 import pyarrow as pa
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 
 from nexgen_assets.io_managers.delta_tables import DeltaTables, TableReader
 from nexgen_assets.io_managers.snapshots import OpenedTables, Snapshot, Snapshots, SnapshotTables
@@ -36,7 +36,7 @@ class Lake:
         self._lock = Lock()
         self._view: View | None = None
         self._looked_at = float("-inf")
-        self._newest: TTLCache[str, Snapshot] = TTLCache(1, NEWEST_SECONDS)
+        self._newest: tuple[float, Snapshot] | None = None
 
     def view(self) -> "View":
         """The tables as of the published snapshot, looked up every two seconds at most.
@@ -53,10 +53,10 @@ class Lake:
 
     def newest(self) -> Snapshot:
         """Every table as it is now, published or not; ten seconds old at most."""
-        found = self._newest.get("newest")
-        if found is None:
-            found = self._newest["newest"] = self._snapshots.newest()
-        return found
+        known, now = self._newest, time.monotonic()
+        if known is None or now - known[0] > NEWEST_SECONDS:
+            known = self._newest = now, self._snapshots.newest()
+        return known[1]
 
 
 class View:

@@ -73,7 +73,8 @@ def _change(asked: WhatIf) -> Change:
 
 def _totals(of: Totals) -> PlanTotals:
     fill_rate = None if np.isnan(of.promised_fill_rate) else of.promised_fill_rate
-    return PlanTotals(**vars(of) | {"promised_fill_rate": fill_rate})
+    told: dict[str, Any] = vars(of) | {"promised_fill_rate": fill_rate}
+    return PlanTotals(**told)
 
 
 def _most_changed(plan: pa.Table, changed: pa.Table, most: int) -> list[WhatIfLine]:
