@@ -120,20 +120,19 @@ def worklist(  # noqa: PLR0917
 
 def supplier_totals(view: View, desk: Desk, filters: Filters) -> Suppliers:
     """The sums of the lines that match by supplier, the most money at risk first."""
-    found = _matching(desk.lines, filters)
-    suppliers = [_of_supplier(found, supplier) for supplier in found["supplier_id"].unique().to_pylist()]
-    ranked = sorted(suppliers, key=lambda s: (-s.money_at_risk, s.supplier_id or ""))
+    found = _summands(_matching(desk.lines, filters))
+    sums = [(name, "sum") for name in OrderTotals.model_fields]
+    rows = found.group_by("supplier_id").aggregate([*sums, ("min_order_value", "max")]).to_pylist()
+    ranked = sorted(map(_of_supplier, rows), key=lambda s: (-s.money_at_risk, s.supplier_id or ""))
     return Suppliers(snapshot_id=view.snapshot_id, day=desk.day, suppliers=ranked)
 
 
-def _of_supplier(lines: pa.Table, supplier_id: str | None) -> SupplierTotals:
-    is_theirs = lines["supplier_id"].is_null() if supplier_id is None else _equal(lines["supplier_id"], supplier_id)
-    theirs = lines.filter(is_theirs)
-    totals, least = _totals(theirs), pc.max(theirs["min_order_value"]).as_py()  # pyright: ignore[reportAttributeAccessIssue]
+def _of_supplier(row: Mapping[str, Any]) -> SupplierTotals:
+    totals, least = {name: row[f"{name}_sum"] for name in OrderTotals.model_fields}, row["min_order_value_max"]
     is_known = least is not None and totals["lines_without_cost"] == 0
     return SupplierTotals(
         **totals,
-        supplier_id=supplier_id,
+        supplier_id=row["supplier_id"],
         min_order_value=least,
         is_below_minimum=0 < totals["order_value"] < least if is_known else None,
     )
@@ -297,20 +296,37 @@ def _sorted(lines: pa.Table, sort: Sort | None, *, descending: bool) -> pa.Table
     return lines.sort_by(keys)
 
 
-def _totals(lines: pa.Table) -> dict[str, Any]:
+def _summands(lines: pa.Table) -> pa.Table:
+    """What each line adds to the fields of OrderTotals, and whose it is."""
     is_order = pc.call_function("greater", [lines["order_units"], pa.scalar(0.0)])
-    orders = lines.filter(is_order)
-    return {
-        "lines": lines.num_rows,
-        "to_order": orders.num_rows,
-        "to_decide": _sum(lines["is_to_decide"]),
-        "blocked": lines.num_rows - lines["blocked_reason"].null_count,
-        "order_units": _sum(orders["order_units"]),
-        "order_value": _sum(orders["order_value"]),
-        "lines_without_cost": orders["order_value"].null_count,
-        "lines_with_assumed_cost": _sum(orders["is_unit_cost_assumed"]),
-        "money_at_risk": _sum(lines["money_at_risk"]),
-    }
+    value = lines["order_value"]
+
+    def counted(flags: pa.ChunkedArray) -> pa.ChunkedArray:
+        return flags.cast(pa.int64())
+
+    def of_orders(flags: pa.ChunkedArray) -> pa.ChunkedArray:
+        return counted(pc.call_function("and", [is_order, flags]))
+
+    return pa.table(
+        {
+            "supplier_id": lines["supplier_id"],
+            "min_order_value": lines["min_order_value"],
+            "lines": pa.array(np.ones(lines.num_rows, np.int64)),
+            "to_order": counted(is_order),
+            "to_decide": counted(lines["is_to_decide"]),
+            "blocked": counted(lines["blocked_reason"].is_valid()),
+            "order_units": lines["order_units"],
+            "order_value": value.fill_null(0.0),
+            "lines_without_cost": of_orders(value.is_null()),
+            "lines_with_assumed_cost": of_orders(lines["is_unit_cost_assumed"]),
+            "money_at_risk": lines["money_at_risk"].fill_null(0.0),
+        }
+    )
+
+
+def _totals(lines: pa.Table) -> dict[str, Any]:
+    summands = _summands(lines)
+    return {name: _sum(summands[name]) for name in OrderTotals.model_fields}
 
 
 def _told(lines: pa.Table) -> list[OrderLine]:
