@@ -1,7 +1,7 @@
 """The front door as one ASGI application: the API below `/api`, the pages of the front end at `/`.
 
 What belongs here: putting routes, wall and error handlers together. What does not: any of them, and serving
-(`commands/dashboard.py`). `/api/openapi.json` describes the API to whoever is logged in.
+(`commands/dashboard.py`). `/api/docs` describes the API to whoever is logged in.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
 
+from nexgen_assets.dashboard.docs_page import add_docs
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.headers import SecurityHeaders
 from nexgen_assets.dashboard.pages import add_pages
@@ -60,6 +61,7 @@ def create_app(settings: Settings, door: FrontDoor | None = None, pages: Path = 
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _words(status))
     app.add_exception_handler(RequestValidationError, _not_understood)
+    add_docs(app)
     add_pages(app, pages)
     # the last one added is the outermost
     app.add_middleware(Wall, door=found)

@@ -1,5 +1,7 @@
 """Who may do what: every route, as every role, by one table."""
 
+import re
+
 import httpx2 as httpx
 import pytest
 from fastapi import FastAPI
@@ -82,6 +84,16 @@ def test_every_route_stands_in_the_table(app: FastAPI) -> None:
 def test_what_is_no_route_is_refused_without_a_login_too(anonymous: TestClient, path: str) -> None:
     assert anonymous.get(path).status_code == 401
     assert anonymous.post(path).status_code == 401
+
+
+def test_the_description_is_a_page_made_of_our_own_files(as_role: AS) -> None:
+    client = as_role(Role.VIEWER)
+    page = client.get("/api/docs")
+
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) == 3
+    assert {path: client.get(path).status_code for path in loaded} == dict.fromkeys(loaded, 200)
+    assert all(path.startswith("/api/docs/") for path in loaded)
 
 
 def test_nobody_gets_anything_without_a_login(anonymous: TestClient) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from nexgen_assets.dashboard.answers.forecasts import Fan, FanDay, PastForecast, PastForecasts, StockDay
 from nexgen_assets.dashboard.answers.orders import OrderLine
 from nexgen_assets.dashboard.answers.sales import DemandDay, DemandHistory
-from nexgen_assets.dashboard.queries.periods import Days, last_days
+from nexgen_assets.dashboard.queries.periods import last_days
 from nexgen_assets.dashboard.reading import View, equals
 from nexgen_assets.tables import (
     CLEANED_FEATURES,
@@ -33,7 +33,7 @@ def demand_history(view: View, product_id: str, location: str, days: int) -> Dem
     if asked:
         columns = (*_SHOWN_DEMAND, *_NAMES)
         found = view.rows(DAILY_DEMAND, asked.start, asked.end, columns, where).sort_by("day").to_pylist()
-        usual = _in_stock_means(view, asked, where)
+        usual = _in_stock_means(view, [row["day"] for row in found if _is_out(row)], where)
     last = found[-1] if found else {}
     return DemandHistory(
         snapshot_id=view.snapshot_id,
@@ -45,15 +45,23 @@ def demand_history(view: View, product_id: str, location: str, days: int) -> Dem
     )
 
 
-def _in_stock_means(view: View, days: Days, where: str) -> dict[date, float | None]:
-    rows = view.rows(CLEANED_FEATURES, days.start, days.end, ("day", _IN_STOCK_MEAN), where)
+def _in_stock_means(view: View, days: list[date], where: str) -> dict[date, float | None]:
+    """Of these days only: each is a file to open."""
+    if not days:
+        return {}
+    listed = ", ".join(f"DATE '{day}'" for day in days)
+    columns, condition = ("day", _IN_STOCK_MEAN), f'{where} AND "day" IN ({listed})'
+    rows = view.rows(CLEANED_FEATURES, days[0], days[-1], columns, condition)
     return dict(zip(rows["day"].to_pylist(), rows[_IN_STOCK_MEAN].to_pylist(), strict=True))
+
+
+def _is_out(row: dict[str, Any]) -> bool:
+    return bool(row["is_stockout"] or row["is_stockout_assumed"])
 
 
 def _demand_day(row: dict[str, Any], usual: float | None) -> DemandDay:
     sold = float(row["demand_units"])
-    is_out = row["is_stockout"] or row["is_stockout_assumed"]
-    estimated = max(sold, usual) if is_out and usual is not None else None
+    estimated = max(sold, usual) if _is_out(row) and usual is not None else None
     return DemandDay(**{name: row[name] for name in _SHOWN_DEMAND}, estimated_demand_units=estimated)
 
 
