@@ -21,6 +21,7 @@ from nexgen_assets.jobs import (
     INGEST,
     JUDGEMENT,
     LANDING,
+    PUBLISHED_SNAPSHOT,
     ROLL_BACK,
     ROLLBACK,
     SEARCH,
@@ -54,12 +55,12 @@ def jobs(settings: Settings) -> list[UnresolvedAssetJobDefinition]:
     return [
         dg.define_asset_job(
             INGEST,
-            dg.AssetSelection.assets(*LANDING),
+            dg.AssetSelection.assets(*LANDING, PUBLISHED_SNAPSHOT),
             description="Look at the landing zone: register new and changed files, read master data.",
         ),
         dg.define_asset_job(
             HISTORY,
-            dg.AssetSelection.assets(*SPINE_TO_FEATURES, *JUDGEMENT)
+            dg.AssetSelection.assets(*SPINE_TO_FEATURES, *JUDGEMENT, PUBLISHED_SNAPSHOT)
             - freshness_selection()
             - selection_of(quality_checks())
             - monitoring,
@@ -68,7 +69,10 @@ def jobs(settings: Settings) -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             DAILY,
-            (dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS, *JUDGEMENT) | monitoring)
+            (
+                dg.AssetSelection.assets(*SPINE_TO_FEATURES, *SPINE_TO_ORDERS, *JUDGEMENT, PUBLISHED_SNAPSHOT)
+                | monitoring
+            )
             - freshness_selection(),
             description="A day from landed sales to orders: the spine without training; then how right forecasts were.",
             tags=ONE_AT_A_TIME,
@@ -80,12 +84,12 @@ def jobs(settings: Settings) -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             BACKTESTING,
-            dg.AssetSelection.assets(BACKTEST.name),
+            dg.AssetSelection.assets(BACKTEST.name, PUBLISHED_SNAPSHOT),
             description="Forecast from past days and compare with what came; changes nothing that serves.",
         ),
         dg.define_asset_job(
             SIMULATION,
-            dg.AssetSelection.assets(POLICY_SIMULATION.name),
+            dg.AssetSelection.assets(POLICY_SIMULATION.name, PUBLISHED_SNAPSHOT),
             description="Order by several rules on past days and compare stock and service; changes no order.",
         ),
         dg.define_asset_job(

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from nexgen_assets import cli_orders
+from nexgen_assets import cli_orders, cli_users
 from nexgen_assets.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 model_app = typer.Typer(no_args_is_help=True, help="The versions of the forecasting model.")
 app.add_typer(model_app, name="model")
 app.add_typer(cli_orders.app, name="orders")
+app.add_typer(cli_users.app, name="users")
 console = Console()
 
 
@@ -131,6 +132,16 @@ def up(
     serve(load_settings(), host, port, console)
 
 
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port of the dashboard and its API", min=1, max=65535)] = 8000,
+) -> None:
+    """Serve the planners' dashboard and its API on this machine, until Ctrl-C."""
+    from nexgen_assets.commands.dashboard import serve_dashboard
+
+    serve_dashboard(load_settings(), port, console)
+
+
 @app.command(name="what-if")
 def what_if(
     service_level: Annotated[
@@ -228,6 +239,7 @@ def _day(text: str | None, option: str) -> date | None:
 
 def main() -> None:
     """Entry point: known errors are one line for a person, everything else is a traceback for a developer."""
+    from nexgen_assets.dashboard.users import UserError
     from nexgen_assets.decisions.database import DatabaseError
     from nexgen_assets.decisions.exports import DeliveryError
     from nexgen_assets.decisions.rules import DecisionError
@@ -242,7 +254,7 @@ def main() -> None:
     known = (
         *(SettingsError, LakeError, SparkEngineError, EmbeddedS3Error, SampleDataError),
         *(RunFailedError, OutdatedTableError, RegistryError),
-        *(DatabaseError, DecisionError, DeliveryError),
+        *(DatabaseError, DecisionError, DeliveryError, UserError),
     )
     logging.getLogger("dagster").setLevel(logging.WARNING)
     try:

@@ -17,6 +17,7 @@ from nexgen_assets.assets.replenishment import replenishment_assets
 from nexgen_assets.assets.sales import landing_assets, sales_assets
 from nexgen_assets.assets.search import search_assets
 from nexgen_assets.assets.simulation import simulation_assets
+from nexgen_assets.assets.snapshot import snapshot_assets
 from nexgen_assets.automation import (
     housekeeping_sensor,
     jobs,
@@ -65,6 +66,7 @@ def build_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list
             *simulation_assets(settings),
             *monitoring_assets(days),
             *housekeeping_assets(settings),
+            *snapshot_assets(),
         ]
 
 

@@ -21,6 +21,8 @@ SPINE_TO_ORDERS = (
 )
 # rebuilt with the sales of old days too: what was forecast then stays, what was sold is corrected
 JUDGEMENT = ("forecast_accuracy",)
+# the last step of every job that makes tables
+PUBLISHED_SNAPSHOT = "published_snapshot"
 
 _BUILDS = {
     INGEST: LANDING,
@@ -29,6 +31,11 @@ _BUILDS = {
     BACKTESTING: ("backtest",),
     SIMULATION: ("policy_simulation",),
 }
+
+
+def builds_of(job: str) -> tuple[str, ...]:
+    """The tables that a job builds; none for a job that builds none."""
+    return _BUILDS.get(job, ())
 
 
 def job_of(table: str) -> str | None:

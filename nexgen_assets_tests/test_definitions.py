@@ -17,7 +17,7 @@ import yaml
 
 from nexgen_assets.definitions import build_defs
 from nexgen_assets.event_storage import BatchedSqliteEventLogStorage
-from nexgen_assets.jobs import JUDGEMENT, SPINE_TO_FEATURES, SPINE_TO_ORDERS
+from nexgen_assets.jobs import JUDGEMENT, PUBLISHED_SNAPSHOT, SPINE_TO_FEATURES, SPINE_TO_ORDERS
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import TABLES, Table
 
@@ -130,7 +130,9 @@ def test_the_spine_runs_from_sales_to_orders(repository: dg.RepositoryDefinition
 
 
 def test_the_daily_job_is_the_spine_without_training(repository: dg.RepositoryDefinition) -> None:
-    assert assets_of(repository.get_job("daily")) == sorted((*SPINE_TO_FEATURES, *SPINE_TO_ORDERS, *JUDGEMENT))
+    assert assets_of(repository.get_job("daily")) == sorted(
+        (*SPINE_TO_FEATURES, *SPINE_TO_ORDERS, *JUDGEMENT, PUBLISHED_SNAPSHOT)
+    )
     assert "trained_model" not in assets_of(repository.get_job("daily"))
 
 

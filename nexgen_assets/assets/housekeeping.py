@@ -9,6 +9,7 @@ import dagster as dg
 from nexgen_assets.assets.common import OWNERS, PYTHON_KINDS
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.maintenance import Upkeep, maintain
+from nexgen_assets.io_managers.snapshots import Snapshot, Snapshots
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.retention import prune_runs
 from nexgen_assets.settings import Settings
@@ -25,12 +26,15 @@ def housekeeping_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def maintained_tables(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
         """All tables with small files merged, and without files that no version of the retention needs.
 
-        Every version of the last `NEXGEN_RETENTION_DAYS` days stays readable. What killed writes left behind goes a
-        day after they were killed.
+        Every version of the last `NEXGEN_RETENTION_DAYS` days stays readable, and the published ones whatever their
+        age. What killed writes left behind goes a day after they were killed.
         """
         tables, now, done = DeltaTables(lake.access), datetime.now(UTC), list[Upkeep]()
+        snapshots = Snapshots(tables)
+        snapshot = snapshots.current() or Snapshot()
         for table in TABLES.values():
-            upkeep = maintain(tables, table, settings.retention_days, now)
+            published = snapshot.versions.get(table.name)
+            upkeep = maintain(tables, table, settings.retention_days, now, published=published)
             if upkeep is None:
                 continue
             context.log.info(
@@ -38,6 +42,7 @@ def housekeeping_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 f"{upkeep.files_merged} merged, {upkeep.files_kept} kept ({upkeep.bytes_kept / 1e6:.1f} MB)"
             )
             done.append(upkeep)
+        snapshots.follow_upkeep()
         return dg.MaterializeResult(metadata=_told(done))
 
     @dg.asset(

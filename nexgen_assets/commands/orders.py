@@ -16,14 +16,14 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from nexgen_assets.decisions.book import DecisionBook, Published, Request, Row, exact
-from nexgen_assets.decisions.destinations import PREFIX, LocalFolder, StoreFolder
+from nexgen_assets.decisions.destinations import LocalFolder
 from nexgen_assets.decisions.exports import Destination, Exported, export_again, export_orders, exports
 from nexgen_assets.decisions.rules import Action, DecisionError, LineKey, Person, State, person
 from nexgen_assets.decisions.schema import Decision
 from nexgen_assets.decisions.worklist import BLOCKED, REVIEW_AGAIN, WorkLine, worklist
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.replenishment.exceptions import DEFINITIONS
-from nexgen_assets.resources.decisions import open_book
+from nexgen_assets.resources.decisions import export_folder, open_book
 from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
@@ -316,8 +316,7 @@ def _decide(desk: Desk, action: Action, lines: Sequence[WorkLine], user: str, re
 def _destination(settings: Settings, folder: Path | None) -> Destination:
     if folder is not None:
         return LocalFolder(folder)
-    access = open_lake(settings)
-    return StoreFolder(access.store(PREFIX), f"{access.root}/{PREFIX}")
+    return export_folder(open_lake(settings))
 
 
 def _units(text: str) -> Decimal:

@@ -25,7 +25,7 @@ GRACE_SECONDS = 15
 
 def serve(settings: Settings, host: str, port: int, console: Console) -> None:
     """Serve until Ctrl-C or SIGTERM; if one process ends by itself, the others are stopped and it is an error."""
-    _require_free(host, port)
+    require_free(host, port, "nexgen up --port")
     access = open_lake(settings)
     with open_instance(settings) as instance:
         fail_dead_runs(instance)
@@ -50,13 +50,14 @@ def _say_what_is_outdated(access: S3Access, console: Console) -> None:
         console.print(f"[yellow]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
 
 
-def _require_free(host: str, port: int) -> None:
+def require_free(host: str, port: int, instead: str) -> None:
+    """Raises RunFailedError if something listens there already; `instead` is how to choose another port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise RunFailedError(f"cannot listen on {host}:{port} ({error.strerror}): try `nexgen up --port`") from None
+            raise RunFailedError(f"cannot listen on {host}:{port} ({error.strerror}): try `{instead}`") from None
 
 
 @contextmanager

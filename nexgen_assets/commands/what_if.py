@@ -1,7 +1,7 @@
 """`nexgen what-if`: the newest day's orders under other assumptions, beside the orders as they are.
 
-What belongs here: reading what orders are made of, and printing. What does not: making and comparing them
-(`replenishment/what_if.py`).
+What belongs here: printing. What does not: making and comparing orders (`replenishment/what_if.py`), and reading what
+they are made of (`resources/order_inputs.py`).
 """
 
 from dataclasses import fields
@@ -16,20 +16,11 @@ from rich.table import Table as Grid
 
 from nexgen_assets.decisions.rules import DecisionError
 from nexgen_assets.io_managers.delta_tables import DeltaTables
-from nexgen_assets.replenishment.origins import FORECAST_COLUMNS
-from nexgen_assets.replenishment.policy import Policy
-from nexgen_assets.replenishment.what_if import Change, Inputs, Totals, orders_if, totals
+from nexgen_assets.replenishment.what_if import Change, Totals, orders_if, totals
 from nexgen_assets.resources.lake import open_lake
-from nexgen_assets.resources.registry import Champions
+from nexgen_assets.resources.order_inputs import inputs_of
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import (
-    CENTRE_STOCK,
-    CLEANED_FEATURES,
-    FORECASTS,
-    INVENTORY_POSITIONS,
-    ORDER_POLICIES,
-    REORDER_RECOMMENDATIONS,
-)
+from nexgen_assets.tables import REORDER_RECOMMENDATIONS
 
 _LABELS = {
     "order_lines": "Lines to order",
@@ -62,21 +53,6 @@ def what_if(settings: Settings, change: Change, out: Path | None, console: Conso
     if out is not None:
         pyarrow.csv.write_csv(if_changed, out)
         console.print(f"wrote [bold]{out}[/]", soft_wrap=True)
-
-
-def inputs_of(tables: DeltaTables, day: date, settings: Settings) -> Inputs:
-    """What the orders of a day are made of, as the tables hold it now."""
-    forecasts = tables.read(FORECASTS, day, day, FORECAST_COLUMNS)
-    versions = forecasts["model_version"].unique().to_pylist()
-    return Inputs(
-        tables.read(INVENTORY_POSITIONS, day, day),
-        tables.read(CLEANED_FEATURES, day, day),
-        forecasts,
-        Champions(tables.access).calibration_of(versions),
-        Policy.of(settings),
-        tables.read(ORDER_POLICIES),
-        tables.read(CENTRE_STOCK, day, day),
-    )
 
 
 def _show(day: date, plan: Totals, if_changed: Totals, console: Console) -> None:

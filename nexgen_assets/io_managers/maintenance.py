@@ -31,13 +31,18 @@ class Upkeep:
     bytes_kept: int
 
 
-def maintain(
-    tables: DeltaTables, table: Table, retention_days: int, now: datetime, grace_hours: int = GRACE_HOURS
+def maintain(  # noqa: PLR0917
+    tables: DeltaTables,
+    table: Table,
+    retention_days: int,
+    now: datetime,
+    grace_hours: int = GRACE_HOURS,
+    published: int | None = None,
 ) -> Upkeep | None:
     """Merge, clean up and checkpoint one table; None where it has never been written. Done twice, it changes nothing.
 
-    Kept are the files of every version that was current within the last `retention_days` before `now`, and any file
-    younger than `grace_hours`.
+    Kept are the files of every version that was current within the last `retention_days` before `now`, those of the
+    version that is `published`, and any file younger than `grace_hours`.
     """
     found = tables.open(table)
     if found is None:
@@ -45,9 +50,12 @@ def maintain(
     before = _sizes(tables, table)
     _declare_retention(found, retention_days)
     merged = _merge_small_files(found)
-    unneeded = _unneeded_files(found, now - timedelta(days=retention_days), grace_hours)
+    kept = _versions_since(found, now - timedelta(days=retention_days))
+    is_log_needed = published is not None and published < min(kept)
+    unneeded = _unneeded_files(found, [published, *kept] if published is not None else kept, grace_hours)
     _delete(tables, table, before.keys() & set(unneeded))
-    _shorten_log(found, before)
+    if not is_log_needed:
+        _shorten_log(found, before)
     after = _sizes(tables, table)
     removed = [size for path, size in before.items() if path not in after]
     return Upkeep(table.name, merged, len(removed), sum(removed), len(after), sum(after.values()))
@@ -95,14 +103,14 @@ def _versions_since(found: DeltaTable, since: datetime) -> list[int]:
     return versions
 
 
-def _unneeded_files(found: DeltaTable, since: datetime, grace_hours: int) -> list[str]:
-    """Files that no version since then refers to: superseded ones, and stages of writes that were killed.
+def _unneeded_files(found: DeltaTable, versions: list[int], grace_hours: int) -> list[str]:
+    """Files that none of the versions refers to: superseded ones, and stages of writes that were killed.
 
     Files that are long gone are among them for as long as the log remembers them.
     """
     return found.vacuum(
         # the versions decide what is kept; the hours only protect files that no version refers to yet
-        keep_versions=_versions_since(found, since),
+        keep_versions=sorted(set(versions)),
         retention_hours=grace_hours,
         enforce_retention_duration=False,
         full=True,

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from nexgen_assets.decisions.book import DecisionBook
 from nexgen_assets.decisions.database import DecisionDatabase
-from nexgen_assets.resources.lake import deployment_id
+from nexgen_assets.decisions.destinations import PREFIX, StoreFolder
+from nexgen_assets.resources.lake import S3Access, deployment_id
 from nexgen_assets.settings import Settings
 
 
@@ -17,6 +18,11 @@ def open_book(settings: Settings) -> DecisionBook:
     Raises DatabaseError with what to do.
     """
     return DecisionBook(DecisionDatabase(_url(settings), settings.deployment, deployment_id(settings)))
+
+
+def export_folder(access: S3Access) -> StoreFolder:
+    """Where exports go unless another folder is told: below the lake's prefix."""
+    return StoreFolder(access.store(PREFIX), f"{access.root}/{PREFIX}")
 
 
 def _url(settings: Settings) -> sa.URL | str:

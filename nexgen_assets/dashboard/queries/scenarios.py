@@ -1,0 +1,149 @@
+"""What if: the newest orders under other assumptions, and what other quantities of one line would do.
+
+What belongs here: reading what orders are made of, once per snapshot, and telling the difference. What does not: making
+orders (`replenishment/what_if.py`). Nothing is stored.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nexgen_assets.dashboard.answers.orders import Outcome, Outcomes, PlanTotals, WhatIf, WhatIfAnswer, WhatIfLine
+from nexgen_assets.dashboard.queries.worklist import published_lines
+from nexgen_assets.dashboard.reading import View, equals
+from nexgen_assets.decisions.book import exact
+from nexgen_assets.decisions.rules import DecisionError, LineKey
+from nexgen_assets.replenishment.outcomes import outcomes_of
+from nexgen_assets.replenishment.what_if import Change, Inputs, Totals, orders_if, totals
+from nexgen_assets.resources.order_inputs import inputs_of
+from nexgen_assets.resources.registry import Champions
+from nexgen_assets.settings import Settings
+from nexgen_assets.tables import CLEANED_FEATURES, FORECASTS, REORDER_RECOMMENDATIONS
+
+MOST_QUANTITIES = 20
+NO_ORDERS = "no orders are published yet: `nexgen run` makes them"
+
+
+class Scenarios:
+    """Inputs and plan of the newest day are kept until another snapshot is published; one question at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = Lock()
+        self._known: tuple[str, Inputs, pa.Table] | None = None
+
+    def what_if(self, view: View, asked: WhatIf) -> WhatIfAnswer:
+        """Raises DecisionError if no orders are published yet, or the change cannot be meant."""
+        day = view.last_day(REORDER_RECOMMENDATIONS)
+        if day is None:
+            raise DecisionError(NO_ORDERS)
+        change = _change(asked)
+        with self._lock:
+            inputs, plan = self._plan(view)
+            changed = orders_if(inputs, change)
+        published = view.rows(REORDER_RECOMMENDATIONS, day, day, ("revision",))
+        return WhatIfAnswer(
+            snapshot_id=view.snapshot_id,
+            day=day,
+            plan=_totals(totals(plan)),
+            what_if=_totals(totals(changed)),
+            is_plan_as_published=set(published["revision"].to_pylist()) == set(plan["revision"].to_pylist()),
+            lines=_most_changed(plan, changed, asked.lines),
+        )
+
+    def _plan(self, view: View) -> tuple[Inputs, pa.Table]:
+        if self._known is None or self._known[0] != view.snapshot_id:
+            day = view.last_day(REORDER_RECOMMENDATIONS)
+            assert day is not None  # noqa: S101  # whoever asks has looked
+            inputs = inputs_of(view.tables, day, self._settings)
+            self._known = view.snapshot_id, inputs, orders_if(inputs, Change())
+        return self._known[1:]
+
+
+def _change(asked: WhatIf) -> Change:
+    try:
+        return Change(**asked.model_dump(exclude={"lines"}))
+    except ValueError as error:
+        raise DecisionError(str(error)) from None
+
+
+def _totals(of: Totals) -> PlanTotals:
+    fill_rate = None if np.isnan(of.promised_fill_rate) else of.promised_fill_rate
+    told: dict[str, Any] = vars(of) | {"promised_fill_rate": fill_rate}
+    return PlanTotals(**told)
+
+
+def _most_changed(plan: pa.Table, changed: pa.Table, most: int) -> list[WhatIfLine]:
+    """Both tables have the same lines in the same order."""
+    before, after = (np.asarray(of["order_units"].to_numpy(), np.float64) for of in (plan, changed))
+    cost = np.asarray(plan["unit_cost"].to_numpy(), np.float64)  # not a number where it is not known
+    units = after - before
+    value = units * cost
+    ranking = np.lexsort((-np.abs(units), -np.abs(np.nan_to_num(value))))
+    chosen = [int(place) for place in ranking if units[place] != 0][:most]
+    names = plan.select(["product_id", "location", "product_name"]).take(pa.array(chosen, pa.int64())).to_pylist()
+    return [
+        WhatIfLine(
+            **name,
+            plan_units=before[place],
+            what_if_units=after[place],
+            difference_value=None if np.isnan(value[place]) else value[place],
+        )
+        for name, place in zip(names, chosen, strict=True)
+    ]
+
+
+# ---- one line
+
+
+def outcomes(
+    view: View, champions: Champions, product_id: str, location: str, quantities: Sequence[Decimal]
+) -> Outcomes | None:
+    """Of nothing, the proposal, and the quantities, rising; None if nothing is proposed for the line."""
+    day = view.last_day(REORDER_RECOMMENDATIONS)
+    if day is None:
+        raise DecisionError(NO_ORDERS)
+    key = LineKey(day, product_id, location)
+    row = published_lines(view, [key]).rows.get(key)
+    if row is None:
+        return None
+    where = equals(product_id=product_id, location=location)
+    features = view.rows(CLEANED_FEATURES, day, day, CLEANED_FEATURES.names, where)
+    forecasts = view.rows(FORECASTS, day, day, ("horizon", "mean", "model_version"), where)
+    calibration = champions.calibration_of(forecasts["model_version"].unique().to_pylist())
+    units = sorted(
+        {Decimal(0), exact(row["order_units"]), *(quantity.quantize(Decimal("0.001")) for quantity in quantities)}
+    )
+    order = pa.Table.from_pylist([dict(row)], schema=REORDER_RECOMMENDATIONS.arrow_schema)
+    numbers = np.array([float(quantity) for quantity in units])
+    found = outcomes_of(order, features, forecasts, calibration, numbers)
+    waste = found.expected_waste_units
+    told = [
+        _outcome(
+            row, quantity, {n: float(v[i]) for n, v in vars(found.risk).items()}, None if waste is None else waste[i]
+        )
+        for i, quantity in enumerate(units)
+    ]
+    return Outcomes(snapshot_id=view.snapshot_id, day=day, product_id=product_id, location=location, outcomes=told)
+
+
+def _outcome(row: Any, units: Decimal, risk: dict[str, float], waste: float | None) -> Outcome:
+    pack, least = exact(row["pack_size"]), exact(row["min_order_quantity"])
+    lost, fill_rate = risk["expected_lost_units_with_order"], risk["promised_fill_rate"]
+    return Outcome(
+        order_units=float(units),
+        is_proposal=units == exact(row["order_units"]),
+        has_full_packs=units % pack == 0,
+        reaches_minimum=units == 0 or units >= least,
+        order_value=None if row["unit_cost"] is None else float(units) * row["unit_cost"],
+        stockout_probability=risk["stockout_probability_with_order"],
+        promised_cycle_service=risk["promised_cycle_service"],
+        promised_fill_rate=None if np.isnan(fill_rate) else fill_rate,
+        expected_lost_units=lost,
+        expected_lost_money=None if row["unit_price"] is None else lost * row["unit_price"],
+        expected_waste_units=waste,
+    )

@@ -1,0 +1,165 @@
+"""One product at one location: what sold, what is forecast, how its stock will go, and how earlier forecasts did."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from nexgen_assets.dashboard.answers.forecasts import Fan, FanDay, PastForecast, PastForecasts, StockDay
+from nexgen_assets.dashboard.answers.orders import OrderLine
+from nexgen_assets.dashboard.answers.sales import DemandDay, DemandHistory
+from nexgen_assets.dashboard.queries.periods import last_days
+from nexgen_assets.dashboard.reading import View, equals
+from nexgen_assets.tables import (
+    CLEANED_FEATURES,
+    DAILY_DEMAND,
+    FORECASTS,
+    OPEN_ORDERS,
+    QUANTILES,
+    REORDER_RECOMMENDATIONS,
+)
+
+_SHOWN_DEMAND = tuple(name for name in DemandDay.model_fields if name != "estimated_demand_units")
+_NAMES = ("product_name", "category")
+# days in stock: what would have sold on a day without
+_IN_STOCK_MEAN = "in_stock_mean_28"
+_FAN = ("target_date", "horizon", "mean", *QUANTILES, "model_version")
+_TERMS = ("policy", "order_up_to_level", "lot_units", "inventory_source", "on_hand")
+
+
+def demand_history(view: View, product_id: str, location: str, days: int) -> DemandHistory:
+    """The last days, oldest first."""
+    asked, found = last_days(view, days), list[dict[str, Any]]()
+    where = equals(product_id=product_id, location=location)
+    usual: dict[date, float | None] = {}
+    if asked:
+        columns = (*_SHOWN_DEMAND, *_NAMES)
+        found = view.rows(DAILY_DEMAND, asked.start, asked.end, columns, where).sort_by("day").to_pylist()
+        usual = _in_stock_means(view, [row["day"] for row in found if _is_out(row)], where)
+    last = found[-1] if found else {}
+    return DemandHistory(
+        snapshot_id=view.snapshot_id,
+        product_id=product_id,
+        location=location,
+        product_name=last.get("product_name"),
+        category=last.get("category"),
+        days=[_demand_day(row, usual.get(row["day"])) for row in found],
+    )
+
+
+def _in_stock_means(view: View, days: list[date], where: str) -> dict[date, float | None]:
+    """Of these days only: each is a file to open."""
+    if not days:
+        return {}
+    listed = ", ".join(f"DATE '{day}'" for day in days)
+    columns, condition = ("day", _IN_STOCK_MEAN), f'{where} AND "day" IN ({listed})'
+    rows = view.rows(CLEANED_FEATURES, days[0], days[-1], columns, condition)
+    return dict(zip(rows["day"].to_pylist(), rows[_IN_STOCK_MEAN].to_pylist(), strict=True))
+
+
+def _is_out(row: dict[str, Any]) -> bool:
+    return bool(row["is_stockout"] or row["is_stockout_assumed"])
+
+
+def _demand_day(row: dict[str, Any], usual: float | None) -> DemandDay:
+    sold = float(row["demand_units"])
+    estimated = max(sold, usual) if _is_out(row) and usual is not None else None
+    return DemandDay(**{name: row[name] for name in _SHOWN_DEMAND}, estimated_demand_units=estimated)
+
+
+def fan(view: View, product_id: str, location: str, line: OrderLine | None) -> Fan:
+    """The newest forecast, and the stock it leaves with the order of the worklist and without it."""
+    origin, where = view.last_day(FORECASTS), equals(product_id=product_id, location=location)
+    rows = list[dict[str, Any]]()
+    if origin:
+        rows = view.rows(FORECASTS, origin, origin, _FAN, where).sort_by("horizon").to_pylist()
+    terms = _terms(view, origin, where) if origin else None
+    receipts, undated = _receipts(view, origin, where) if origin else ({}, 0.0)
+    is_stock_known = terms is not None and terms["inventory_source"] != "unknown"
+    return Fan(
+        snapshot_id=view.snapshot_id,
+        product_id=product_id,
+        location=location,
+        origin=origin if rows else None,
+        model_version=rows[0]["model_version"] if rows else None,
+        days=[FanDay(**{name: row[name] for name in FanDay.model_fields}) for row in rows],
+        stock=_projected(rows, terms["on_hand"], receipts, line) if terms and is_stock_known else [],
+        policy=terms["policy"] if terms else None,
+        order_up_to_level=_order_up_to(terms) if terms else None,
+        reorder_level=terms["order_up_to_level"] if terms else None,
+        undated_on_order_units=undated,
+    )
+
+
+def _terms(view: View, origin: date, where: str) -> dict[str, Any] | None:
+    """Of the order of the same day, if there is one."""
+    rows = view.rows(REORDER_RECOMMENDATIONS, origin, origin, _TERMS, where).to_pylist()
+    return rows[0] if rows else None
+
+
+def _order_up_to(terms: dict[str, Any]) -> float | None:
+    """What an order raises the position to; with lots it is known only where one is ordered."""
+    if terms["policy"] in ("order_up_to", "newsvendor"):
+        return terms["order_up_to_level"]
+    is_lot_known = terms["policy"] == "min_max" and terms["lot_units"] > 0
+    return terms["order_up_to_level"] + terms["lot_units"] if is_lot_known else None
+
+
+def _receipts(view: View, origin: date, where: str) -> tuple[dict[date, float], float]:
+    """Units on order by the day on which they are due, and those of no known day."""
+    columns = ("due_date", "order_units", "is_assumed_received")
+    due, undated = dict[date, float](), 0.0
+    for row in view.rows(OPEN_ORDERS, origin, origin, columns, where).to_pylist():
+        if row["is_assumed_received"]:
+            continue
+        if row["due_date"] is None:
+            undated += row["order_units"]
+        else:
+            due[row["due_date"]] = due.get(row["due_date"], 0.0) + row["order_units"]
+    return due, undated
+
+
+def _projected(
+    rows: list[dict[str, Any]], on_hand: float, receipts: dict[date, float], line: OrderLine | None
+) -> list[StockDay]:
+    """Stock at each close: receipts are sellable at opening, expected demand is served as far as the stock goes."""
+    without = with_order = on_hand
+    days = list[StockDay]()
+    for row in rows:
+        day = row["target_date"]
+        came = receipts.get(day, 0.0)
+        ordered = line.order_units if line and line.receipt_date == day and line.standing != "cancelled" else 0.0
+        without = max(0.0, without + came - row["mean"])
+        with_order = max(0.0, with_order + came + ordered - row["mean"])
+        days.append(StockDay(target_date=day, without_order=without, with_order=with_order, receipts=came))
+    return days
+
+
+def past_forecasts(view: View, product_id: str, location: str, horizon: int, days: int) -> PastForecasts:
+    """Forecasts of the last days with sales, made `horizon` days before each, and what sold."""
+    asked, where = last_days(view, days), equals(product_id=product_id, location=location)
+    told = list[PastForecast]()
+    if asked:
+        first, last = (day - timedelta(days=horizon) for day in (asked.start, asked.end))
+        columns = ("day", "target_date", "mean", "q10", "q90", "model_version")
+        forecasts = view.rows(FORECASTS, first, last, columns, f'{where} AND "horizon" = {horizon:d}')
+        sold_columns = ("day", "demand_units", "is_stockout")
+        sold = view.rows(DAILY_DEMAND, asked.start, asked.end, sold_columns, where).to_pylist()
+        told = _compared(forecasts.sort_by("target_date").to_pylist(), {row["day"]: row for row in sold})
+    return PastForecasts(
+        snapshot_id=view.snapshot_id, product_id=product_id, location=location, horizon=horizon, days=told
+    )
+
+
+def _compared(forecasts: list[dict[str, Any]], sold: dict[date, dict[str, Any]]) -> list[PastForecast]:
+    return [
+        PastForecast(
+            target_date=row["target_date"],
+            origin=row["day"],
+            mean=row["mean"],
+            q10=row["q10"],
+            q90=row["q90"],
+            model_version=row["model_version"],
+            demand_units=sold.get(row["target_date"], {}).get("demand_units"),
+            is_stockout=sold.get(row["target_date"], {}).get("is_stockout"),
+        )
+        for row in forecasts
+    ]
