@@ -29,7 +29,7 @@ def snapshot_assets() -> list[dg.AssetsDefinition]:
         it publishes every table as it stands: after single tables were made by hand.
         """
         names = _made(context)
-        snapshot = Snapshots(DeltaTables(lake.access)).publish(names, context.run_id, datetime.now(UTC))
+        snapshot = Snapshots(DeltaTables(lake.access)).publish(names, context.run.run_id, datetime.now(UTC))
         context.log.info(f"published as {snapshot.snapshot_id}: {', '.join(names)}")
         versions = [dg.TableRecord({"table": name, "version": v}) for name, v in sorted(snapshot.versions.items())]
         metadata: dict[str, dg.MetadataValue] = {"snapshot_id": dg.MetadataValue.text(snapshot.snapshot_id)}
@@ -43,5 +43,5 @@ def snapshot_assets() -> list[dg.AssetsDefinition]:
 def _made(context: dg.AssetExecutionContext) -> Sequence[str]:
     """The tables that this run makes before this step; all of them if it makes none."""
     chosen = context.run.asset_selection
-    names = {key.path[-1] for key in chosen} if chosen else set(builds_of(context.job_name))
+    names = {key.path[-1] for key in chosen} if chosen else set(builds_of(context.run.job_name))
     return sorted(names & set(TABLES)) or list(TABLES)

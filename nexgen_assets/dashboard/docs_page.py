@@ -19,8 +19,6 @@ START = 'SwaggerUIBundle({ url: "/api/openapi.json", dom_id: "#api", deepLinking
 
 
 def add_docs(app: FastAPI) -> None:
-    from swagger_ui_bundle import swagger_ui_path
-
     @app.get("/api/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         return HTMLResponse(PAGE)
@@ -29,4 +27,4 @@ def add_docs(app: FastAPI) -> None:
     def start() -> Response:
         return Response(START, media_type="text/javascript")
 
-    app.mount(FILES, StaticFiles(directory=swagger_ui_path), name="docs")
+    app.mount(FILES, StaticFiles(packages=[("fastapi_offline", "static")]), name="docs")

@@ -80,7 +80,10 @@ def test_every_route_stands_in_the_table(app: FastAPI) -> None:
     assert served <= set(app.openapi()["paths"])
 
 
-@pytest.mark.parametrize("path", ["/api/openapi.json", "/api", "/api/nothing", "/dagster", "/dagster/graphql"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/openapi.json", "/api/docs", "/api/docs/files/swagger-ui.css", "/api", "/api/nothing", "/dagster/graphql"],
+)
 def test_what_is_no_route_is_refused_without_a_login_too(anonymous: TestClient, path: str) -> None:
     assert anonymous.get(path).status_code == 401
     assert anonymous.post(path).status_code == 401
