@@ -59,7 +59,12 @@ function colorOf(color: Color, strength = 1): string {
 function optionsOf(props: Props, width: number, onCursor: (index: number | null) => void): uPlot.Options {
   const ink = colorOf("muted");
   const grid = getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
-  const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  const axis = {
+    stroke: ink,
+    grid: { stroke: grid, width: 1 },
+    ticks: { show: false },
+    font: "12px system-ui",
+  };
   const values = (_: uPlot, ticks: number[]) => ticks.map((tick) => format.short(tick));
   const bands = props.bands ?? [];
   const edges = bands.flatMap(() => [{ scale: "y" }, { scale: "y" }]);
@@ -74,7 +79,9 @@ function optionsOf(props: Props, width: number, onCursor: (index: number | null)
     axes: [
       { ...axis, grid: { show: false } },
       { ...axis, values, size: 52 },
-      ...(hasRight ? [{ ...axis, scale: "right", side: 1 as const, values, size: 52, grid: { show: false } }] : []),
+      ...(hasRight
+        ? [{ ...axis, scale: "right", side: 1 as const, values, size: 52, grid: { show: false } }]
+        : []),
     ],
     series: [
       {},
@@ -153,7 +160,11 @@ export function TimeChart(props: Props) {
   return (
     <figure>
       <Legend {...props} cursor={cursor} />
-      <div ref={box} role="img" aria-label={`${title}: ${summary(props)} The table below the chart has every number.`} />
+      <div
+        ref={box}
+        role="img"
+        aria-label={`${title}: ${summary(props)} The table below the chart has every number.`}
+      />
       <ChartTable {...props} />
     </figure>
   );
@@ -164,11 +175,22 @@ function summary({ days, series, unit }: Props): string {
   return `${names}, in ${unit}, from ${format.longDay(days[0])} to ${format.longDay(days.at(-1))}.`;
 }
 
-function Legend({ days, series, bands, shades, unit, rightUnit, divide, cursor }: Props & { cursor: number | null }) {
+function Legend({
+  days,
+  series,
+  bands,
+  shades,
+  unit,
+  rightUnit,
+  divide,
+  cursor,
+}: Props & { cursor: number | null }) {
   const at = (values: Values) => (cursor === null ? "" : ` ${format.about(values[cursor])}`);
   return (
     <figcaption className="mb-1 flex min-h-6 flex-wrap items-center gap-x-4 gap-y-0.5 text-muted">
-      <span className="min-w-24 text-ink">{cursor === null ? `in ${unit}` : format.longDay(days[cursor])}</span>
+      <span className="min-w-24 text-ink">
+        {cursor === null ? `in ${unit}` : format.longDay(days[cursor])}
+      </span>
       {series.map((one) => (
         <span key={one.label} className="inline-flex items-center gap-1.5">
           <Swatch color={one.color} look={one.look === "bars" ? "box" : one.isDashed ? "dashed" : "line"} />
@@ -201,10 +223,31 @@ function Legend({ days, series, bands, shades, unit, rightUnit, divide, cursor }
   );
 }
 
-function Swatch({ color, look, strength = 1 }: { color: Color; look: "line" | "dashed" | "box"; strength?: number }) {
+function Swatch({
+  color,
+  look,
+  strength = 1,
+}: {
+  color: Color;
+  look: "line" | "dashed" | "box";
+  strength?: number;
+}) {
   const css = `var(--${color})`;
-  if (look === "box") return <i aria-hidden="true" className="size-3 rounded-sm" style={{ background: css, opacity: strength + 0.15 }} />;
-  return <i aria-hidden="true" className="w-4 border-t-2" style={{ borderColor: css, borderStyle: look === "dashed" ? "dashed" : "solid" }} />;
+  if (look === "box")
+    return (
+      <i
+        aria-hidden="true"
+        className="size-3 rounded-sm"
+        style={{ background: css, opacity: strength + 0.15 }}
+      />
+    );
+  return (
+    <i
+      aria-hidden="true"
+      className="w-4 border-t-2"
+      style={{ borderColor: css, borderStyle: look === "dashed" ? "dashed" : "solid" }}
+    />
+  );
 }
 
 type Line = { day: string; values: (number | null)[]; notes: string };
@@ -256,7 +299,15 @@ function ChartTable({ title, days, series, bands, shades, unit, rightUnit }: Pro
   return (
     <details className="mt-2" onToggle={(event) => setIsOpen(event.currentTarget.open)}>
       <summary className="text-accent">Show the numbers as a table</summary>
-      {isOpen && <DataTable caption={title} columns={columns} rows={rows} rowKey={(row) => row.day} height="max-h-72 mt-2" />}
+      {isOpen && (
+        <DataTable
+          caption={title}
+          columns={columns}
+          rows={rows}
+          rowKey={(row) => row.day}
+          height="max-h-72 mt-2"
+        />
+      )}
     </details>
   );
 }

@@ -13,7 +13,15 @@ const BADGE: Record<Tone, string> = {
   bad: "bg-bad-soft text-bad",
 };
 
-export function Badge({ tone = "neutral", title, children }: { tone?: Tone; title?: string; children: ReactNode }) {
+export function Badge({
+  tone = "neutral",
+  title,
+  children,
+}: {
+  tone?: Tone;
+  title?: string;
+  children: ReactNode;
+}) {
   return (
     <span
       title={title}
@@ -47,7 +55,15 @@ export function Panel({ title, note, actions, children, className = "" }: PanelP
   );
 }
 
-export function PageHead({ title, note, children }: { title: ReactNode; note?: ReactNode; children?: ReactNode }) {
+export function PageHead({
+  title,
+  note,
+  children,
+}: {
+  title: ReactNode;
+  note?: ReactNode;
+  children?: ReactNode;
+}) {
   return (
     <div className="mb-4 flex flex-wrap items-end justify-between gap-3">
       <div className="min-w-0">
@@ -125,10 +141,21 @@ export function Notice({ tone = "neutral", title, children, action }: NoticeProp
 }
 
 /** A value that nobody told: computed or defaulted. The mark is for eyes, the word for screen readers. */
-export function Assumed({ isAssumed, why, children }: { isAssumed: boolean; why: string; children: ReactNode }) {
+export function Assumed({
+  isAssumed,
+  why,
+  children,
+}: {
+  isAssumed: boolean;
+  why: string;
+  children: ReactNode;
+}) {
   if (!isAssumed) return children;
   return (
-    <span title={`Assumed: ${why}`} className="underline decoration-warn decoration-dotted decoration-2 underline-offset-4">
+    <span
+      title={`Assumed: ${why}`}
+      className="underline decoration-warn decoration-dotted decoration-2 underline-offset-4"
+    >
       {children}
       <span className="ml-0.5 text-warn" aria-hidden="true">
         *
@@ -152,7 +179,8 @@ export function Loading({ what, lines = 3 }: { what: string; lines?: number }) {
 
 export function Failed({ error, what, retry }: { error: Error; what: string; retry?: () => void }) {
   const status = error instanceof ApiError ? error.status : 0;
-  const title = status === 403 ? `You may not see ${what}` : status === 404 ? `No ${what}` : `Cannot load ${what}`;
+  const title =
+    status === 403 ? `You may not see ${what}` : status === 404 ? `No ${what}` : `Cannot load ${what}`;
   return (
     <Notice tone="bad" title={title} action={retry && <Button onClick={retry}>Try again</Button>}>
       {error.message}

@@ -12,7 +12,14 @@ interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
   isBusy?: boolean;
 }
 
-export function Button({ look = "plain", isBusy = false, className = "", disabled, children, ...rest }: Props) {
+export function Button({
+  look = "plain",
+  isBusy = false,
+  className = "",
+  disabled,
+  children,
+  ...rest
+}: Props) {
   return (
     <button
       type="button"

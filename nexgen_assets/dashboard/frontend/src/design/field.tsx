@@ -68,7 +68,12 @@ export function Select({ label, isLabelHidden, hint, error, options, className =
   const id = useId();
   return (
     <Frame {...{ id, label, isLabelHidden, hint, error }}>
-      <select id={id} {...rest} aria-describedby={described(id, hint, error)} className={`${BOX} pr-7 ${className}`}>
+      <select
+        id={id}
+        {...rest}
+        aria-describedby={described(id, hint, error)}
+        className={`${BOX} pr-7 ${className}`}
+      >
         {options.map(([value, text]) => (
           <option key={value} value={value}>
             {text}

@@ -25,7 +25,7 @@ interface Meta {
 
 const features = tableFeatures({ columnVisibilityFeature, columnMeta: metaHelper<Meta>() });
 
-export type Columns<Row extends RowData> = ColumnDef<typeof features, Row, never>[];
+export type Columns<Row extends RowData> = ColumnDef<typeof features, Row, unknown>[];
 
 /** The columns of a table; call it once, outside of components. */
 export function columnsOf<Row extends RowData>(
@@ -84,7 +84,9 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
     overscan: 12,
     enabled: isVirtual,
   });
-  const items = isVirtual ? virtual.getVirtualItems() : models.map((_, index) => ({ index, start: 0, end: 0 }));
+  const items = isVirtual
+    ? virtual.getVirtualItems()
+    : models.map((_, index) => ({ index, start: 0, end: 0 }));
   const before = isVirtual ? (items[0]?.start ?? 0) : 0;
   const after = isVirtual ? virtual.getTotalSize() - (items.at(-1)?.end ?? 0) : 0;
   const lastShown = items.at(-1)?.index ?? -1;
@@ -119,8 +121,13 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
           }))}
         />
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolled region is reached with the keyboard */}
-      <section ref={scroll} tabIndex={0} aria-label={caption} className={`overflow-auto ${props.height ?? "max-h-[26rem]"}`}>
+      <section
+        ref={scroll}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolled region is reached with the keyboard
+        tabIndex={0}
+        aria-label={caption}
+        className={`overflow-auto ${props.height ?? "max-h-[26rem]"}`}
+      >
         <table className="w-full border-separate border-spacing-0" aria-rowcount={models.length + 1}>
           <caption className="sr-only">{caption}</caption>
           <thead className="sticky top-0 z-10">
@@ -133,7 +140,9 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
                       aria-label="Select all that are shown"
                       className="size-4 align-middle accent-accent"
                       checked={allSelected}
-                      onChange={() => onSelect(allSelected ? new Set() : new Set(models.map((row) => row.id)))}
+                      onChange={() =>
+                        onSelect(allSelected ? new Set() : new Set(models.map((row) => row.id)))
+                      }
                     />
                   </th>
                 )}
@@ -153,10 +162,14 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
                         <button
                           type="button"
                           className="font-semibold hover:text-ink"
-                          onClick={() => onSort(nextSorting(meta.sort ?? "", sorting, Boolean(meta.isNumber)))}
+                          onClick={() =>
+                            onSort(nextSorting(meta.sort ?? "", sorting, Boolean(meta.isNumber)))
+                          }
                         >
                           {text}
-                          <span aria-hidden="true">{isSorted ? (sorting?.isDescending ? " ↓" : " ↑") : ""}</span>
+                          <span aria-hidden="true">
+                            {isSorted ? (sorting?.isDescending ? " ↓" : " ↑") : ""}
+                          </span>
                         </button>
                       ) : (
                         text
@@ -180,7 +193,11 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
               return [
                 startsGroup && (
                   <tr key={`group ${group}`}>
-                    <th scope="colgroup" colSpan={width} className="border-b border-line bg-raised px-3 py-2 text-left font-normal">
+                    <th
+                      scope="colgroup"
+                      colSpan={width}
+                      className="border-b border-line bg-raised px-3 py-2 text-left font-normal"
+                    >
                       {props.groupHead?.(row.original)}
                     </th>
                   </tr>
@@ -224,7 +241,9 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
             {after > 0 && <Spacer height={after} width={width} />}
           </tbody>
         </table>
-        {models.length === 0 && <div className="px-3 py-8 text-center text-muted">{props.empty ?? "Nothing here."}</div>}
+        {models.length === 0 && (
+          <div className="px-3 py-8 text-center text-muted">{props.empty ?? "Nothing here."}</div>
+        )}
       </section>
     </>
   );
@@ -241,7 +260,7 @@ function nextSorting(by: string, now: Sorting | undefined, descendingFirst: bool
 
 function Spacer({ height, width }: { height: number; width: number }) {
   return (
-    <tr aria-hidden="true">
+    <tr>
       <td colSpan={width} style={{ height }} />
     </tr>
   );
@@ -258,7 +277,12 @@ function ColumnChooser({ columns }: { columns: Choice[] }) {
   const [isOpen, setIsOpen] = useState(false);
   return (
     <div className="border-b border-line px-3 py-1.5 text-right max-md:hidden">
-      <button type="button" aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)} className="text-muted hover:text-ink">
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => setIsOpen(!isOpen)}
+        className="text-muted hover:text-ink"
+      >
         Columns {isOpen ? "▴" : "▾"}
       </button>
       {isOpen && (
