@@ -82,11 +82,13 @@ interface TileProps {
   /** The change against the period before, in words, and whether it is good news. */
   change?: { text: string; tone: Tone } | undefined;
   note?: ReactNode;
+  /** What the figure is, on hover. */
+  hint?: string;
 }
 
-export function Tile({ label, value, unit, change, note }: TileProps) {
+export function Tile({ label, value, unit, change, note, hint }: TileProps) {
   return (
-    <div className="min-w-0 rounded-lg border border-line bg-surface px-4 py-3">
+    <div title={hint} className="min-w-0 rounded-lg border border-line bg-surface px-4 py-3">
       <dt className="text-muted">{label}</dt>
       <dd>
         <span className="text-[1.55rem] font-semibold leading-tight tracking-tight">{value}</span>

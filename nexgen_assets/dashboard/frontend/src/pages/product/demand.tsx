@@ -31,10 +31,20 @@ function drawn(history: Schemas["DemandHistory"], fan: Schemas["Fan"] | undefine
   const estimated = past.map((one) => one.estimated_demand_units);
   const series: Series[] = [
     { label: "Sold", color: "chart-1", values: [...past.map((one) => one.demand_units), ...after] },
-    { label: "Forecast (mean)", color: "chart-2", isDashed: true, values: [...before, ...ahead.map((one) => one.mean)] },
+    {
+      label: "Forecast (mean)",
+      color: "chart-2",
+      isDashed: true,
+      values: [...before, ...ahead.map((one) => one.mean)],
+    },
   ];
   if (estimated.some((value) => value !== null)) {
-    series.push({ label: "Demand, estimated on stockout days", color: "chart-3", look: "points", values: [...estimated, ...after] });
+    series.push({
+      label: "Demand, estimated on stockout days",
+      color: "chart-3",
+      look: "points",
+      values: [...estimated, ...after],
+    });
   }
   const band = (label: string, low: "q05" | "q25", high: "q95" | "q80", strength: number): Band => ({
     label,
@@ -46,10 +56,16 @@ function drawn(history: Schemas["DemandHistory"], fan: Schemas["Fan"] | undefine
   return {
     days: [...past.map((one) => one.day), ...ahead.map((one) => one.target_date)],
     series,
-    bands: ahead.length ? [band("5 to 95 % band", "q05", "q95", 0.16), band("25 to 80 % band", "q25", "q80", 0.24)] : [],
+    bands: ahead.length
+      ? [band("5 to 95 % band", "q05", "q95", 0.16), band("25 to 80 % band", "q25", "q80", 0.24)]
+      : [],
     shades: [
       { label: "Stockout", color: "bad", days: past.filter((one) => one.is_stockout).map((one) => one.day) },
-      { label: "Promotion", color: "warn", days: past.filter((one) => one.is_promotion).map((one) => one.day) },
+      {
+        label: "Promotion",
+        color: "warn",
+        days: past.filter((one) => one.is_promotion).map((one) => one.day),
+      },
       { label: "Closed", color: "muted", days: past.filter((one) => !one.is_open).map((one) => one.day) },
     ],
   };
@@ -62,8 +78,20 @@ export function DemandChart({ item }: { item: Item }) {
   return (
     <Panel
       title="Sales and forecast"
-      note={fan?.origin ? `Forecast at the close of ${format.longDay(fan.origin)} by ${fan.model_version ?? "no model"}` : undefined}
-      actions={<Select label="History" isLabelHidden options={SPANS} value={span} onChange={(event) => setSpan(event.target.value)} />}
+      note={
+        fan?.origin
+          ? `Forecast at the close of ${format.longDay(fan.origin)} by ${fan.model_version ?? "no model"}`
+          : undefined
+      }
+      actions={
+        <Select
+          label="History"
+          isLabelHidden
+          options={SPANS}
+          value={span}
+          onChange={(event) => setSpan(event.target.value)}
+        />
+      }
     >
       <Loaded query={demand} what="sales of this product" lines={8}>
         {(history) => <Chart history={history} fan={fan} />}
@@ -78,10 +106,16 @@ function Chart({ history, fan }: { history: Schemas["DemandHistory"]; fan: Schem
   const isAssumed = history.days.some((one) => one.is_stockout_assumed);
   return (
     <>
-      <TimeChart title="Sales and forecast" unit="units a day" {...chart} {...(first ? { divide: { day: first, label: "forecast starts" } } : {})} />
+      <TimeChart
+        title="Sales and forecast"
+        unit="units a day"
+        {...chart}
+        {...(first ? { divide: { day: first, label: "forecast starts" } } : {})}
+      />
       {isAssumed && (
         <p className="mt-1 text-muted">
-          <span className="text-warn">*</span> Some stockouts are assumed from computed stock; nobody counted it that day.
+          <span className="text-warn">*</span> Some stockouts are assumed from computed stock; nobody counted
+          it that day.
         </p>
       )}
     </>

@@ -4,7 +4,8 @@ import * as format from "~/design/format";
 
 export function Ledger({ detail }: { detail: Schemas["OrderDetail"] }) {
   const { ledger, line } = detail;
-  if (ledger.length === 0) return <p className="text-muted">The line is proposed no more: there is no quantity to explain.</p>;
+  if (ledger.length === 0)
+    return <p className="text-muted">The line is proposed no more: there is no quantity to explain.</p>;
   const ends = ledger.at(-1)?.running_units ?? 0;
   const by = line.decided_by ? `decided by ${line.decided_by}` : "decided";
   return (
@@ -26,10 +27,16 @@ export function Ledger({ detail }: { detail: Schemas["OrderDetail"] }) {
       <tbody>
         {ledger.map((entry) => (
           <tr key={entry.name} className={entry.units === 0 ? "text-muted" : ""}>
-            <th scope="row" className="border-t border-line py-1 text-left font-normal" title={entry.description}>
+            <th
+              scope="row"
+              className="border-t border-line py-1 text-left font-normal"
+              title={entry.description}
+            >
               {entry.label}
             </th>
-            <td className="whitespace-nowrap border-t border-line py-1 pl-3 text-right">{format.part(entry.units)}</td>
+            <td className="whitespace-nowrap border-t border-line py-1 pl-3 text-right">
+              {format.part(entry.units)}
+            </td>
             <td className="whitespace-nowrap border-t border-line py-1 pl-3 text-right text-muted">
               {format.units(entry.running_units)}
             </td>

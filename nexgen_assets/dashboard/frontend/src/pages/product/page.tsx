@@ -10,12 +10,12 @@ import { Button } from "~/design/button";
 import * as format from "~/design/format";
 import { useSearchState } from "~/design/search-state";
 import { ChangeDialog } from "~/pages/orders/change-dialog";
+import { CancelDialog } from "~/pages/product/cancel-dialog";
 import { DemandChart } from "~/pages/product/demand";
 import { Ledger } from "~/pages/product/ledger";
 import { PastForecasts } from "~/pages/product/past";
 import { StockChart } from "~/pages/product/stock";
 import { Terms } from "~/pages/product/terms";
-import { CancelDialog } from "~/pages/product/cancel-dialog";
 
 type Detail = Schemas["OrderDetail"];
 
@@ -46,7 +46,12 @@ function ProductAt({ item }: { item: Item }) {
       </nav>
       <PageHead
         title={line?.product_name ?? item.product_id}
-        note={[item.product_id, item.location, line?.category, line?.supplier_id && `supplier ${line.supplier_id}`]
+        note={[
+          item.product_id,
+          item.location,
+          line?.category,
+          line?.supplier_id && `supplier ${line.supplier_id}`,
+        ]
           .filter(Boolean)
           .join(" · ")}
       >
@@ -80,12 +85,20 @@ function Actions({ detail: { line } }: { detail: Detail }) {
       <Badge tone={toneOfStanding(line.standing)}>{format.words(line.standing)}</Badge>
       {mayDecide && isPossible("change", line) && <Button onClick={() => setAsked("change")}>Change</Button>}
       {mayDecide && isPossible("accept", line) && (
-        <Button look="primary" isBusy={decide.isPending} onClick={() => decide.mutate({ action: "accept", lines: [line] })}>
+        <Button
+          look="primary"
+          isBusy={decide.isPending}
+          onClick={() => decide.mutate({ action: "accept", lines: [line] })}
+        >
           Accept {format.units(line.proposed_units)}
         </Button>
       )}
       {mayApprove && isPossible("approve", line) && (
-        <Button look="primary" isBusy={decide.isPending} onClick={() => decide.mutate({ action: "approve", lines: [line] })}>
+        <Button
+          look="primary"
+          isBusy={decide.isPending}
+          onClick={() => decide.mutate({ action: "approve", lines: [line] })}
+        >
           Approve {format.units(line.order_units)}
         </Button>
       )}
@@ -112,8 +125,8 @@ function Why({ detail }: { detail: Detail }) {
     <>
       {line.standing === "review again" && (
         <Notice tone="warn" title="Review again">
-          The proposal has changed since {line.decided_by} decided on it: now {format.units(line.proposed_units)} units, decided
-          were {format.units(line.order_units)}.
+          The proposal has changed since {line.decided_by} decided on it: now{" "}
+          {format.units(line.proposed_units)} units, decided were {format.units(line.order_units)}.
         </Notice>
       )}
       {line.difference_units !== null && (
@@ -131,7 +144,11 @@ function Why({ detail }: { detail: Detail }) {
           label="Order"
           value={format.units(line.order_units)}
           unit="units"
-          note={line.order_units === line.proposed_units ? "as proposed" : `proposed ${format.units(line.proposed_units)}`}
+          note={
+            line.order_units === line.proposed_units
+              ? "as proposed"
+              : `proposed ${format.units(line.proposed_units)}`
+          }
         />
         <Tile
           label="On hand"
@@ -149,10 +166,17 @@ function Why({ detail }: { detail: Detail }) {
           value={format.percent(line.stockout_probability)}
           note="probability if nothing is ordered"
         />
-        <Tile label="At risk" value={format.money(line.money_at_risk)} unit="money" note="expected lost sales without an order" />
+        <Tile
+          label="At risk"
+          value={format.money(line.money_at_risk)}
+          unit="money"
+          note="expected lost sales without an order"
+        />
         <Tile
           label="Served from stock"
-          value={line.promised_fill_rate === null ? format.UNKNOWN : `≥ ${format.percent(line.promised_fill_rate)}`}
+          value={
+            line.promised_fill_rate === null ? format.UNKNOWN : `≥ ${format.percent(line.promised_fill_rate)}`
+          }
           note="of demand, with the proposal"
         />
       </Tiles>
@@ -189,7 +213,10 @@ function Exceptions({ detail }: { detail: Detail }) {
       {line.assumptions.length > 0 && (
         <section>
           <h3 className="font-semibold">
-            Assumed <span className="text-warn" aria-hidden="true">*</span>
+            Assumed{" "}
+            <span className="text-warn" aria-hidden="true">
+              *
+            </span>
           </h3>
           <ul className="list-disc pl-5">
             {line.assumptions.map((name) => (
@@ -218,8 +245,9 @@ function Events({ events }: { events: Schemas["Event"][] }) {
         <ol className="space-y-1.5">
           {events.map((event) => (
             <li key={event.event_id}>
-              <span className="text-muted">{format.instant(event.decided_at)}</span> <b>{event.decided_by}</b>: {event.action},{" "}
-              {format.units(event.order_units)} units{event.is_override && ", packs or smallest order overridden"}
+              <span className="text-muted">{format.instant(event.decided_at)}</span> <b>{event.decided_by}</b>
+              : {event.action}, {format.units(event.order_units)} units
+              {event.is_override && ", packs or smallest order overridden"}
               {event.reason && <> – “{event.reason}”</>}
               <span className="text-muted"> (order of {format.day(event.day)})</span>
             </li>

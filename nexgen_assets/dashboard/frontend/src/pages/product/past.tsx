@@ -7,7 +7,9 @@ import { Loaded, Panel } from "~/design/blocks";
 import { Select } from "~/design/field";
 import * as format from "~/design/format";
 
-const HORIZONS = [1, 3, 7, 14, 28].map((days) => [String(days), `${format.plural(days, "day")} ahead`] as const);
+const HORIZONS = [1, 3, 7, 14, 28].map(
+  (days) => [String(days), `${format.plural(days, "day")} ahead`] as const,
+);
 const SHOWN_DAYS = 56;
 
 export function PastForecasts({ item }: { item: Item }) {
@@ -16,7 +18,15 @@ export function PastForecasts({ item }: { item: Item }) {
   return (
     <Panel
       title="Past forecasts against what sold"
-      actions={<Select label="Made so many days ahead" isLabelHidden options={HORIZONS} value={horizon} onChange={(event) => setHorizon(event.target.value)} />}
+      actions={
+        <Select
+          label="Made so many days ahead"
+          isLabelHidden
+          options={HORIZONS}
+          value={horizon}
+          onChange={(event) => setHorizon(event.target.value)}
+        />
+      }
     >
       <Loaded query={past} what="past forecasts" lines={6}>
         {(data) =>
@@ -36,7 +46,9 @@ type Day = Schemas["PastForecast"];
 /** How many of the days in stock were within the band, which should be about 80 %. */
 function within(days: Day[]): { inside: number; known: number } {
   const known = days.filter((one) => one.demand_units !== null && !one.is_stockout);
-  const inside = known.filter((one) => (one.demand_units ?? 0) >= one.q10 && (one.demand_units ?? 0) <= one.q90);
+  const inside = known.filter(
+    (one) => (one.demand_units ?? 0) >= one.q10 && (one.demand_units ?? 0) <= one.q90,
+  );
   return { inside: inside.length, known: known.length };
 }
 
@@ -45,14 +57,28 @@ function Chart({ days }: { days: Day[] }) {
     () => ({
       days: days.map((one) => one.target_date),
       series: [
-        { label: "Sold", color: "chart-1" as const, look: "points" as const, values: days.map((one) => one.demand_units) },
+        {
+          label: "Sold",
+          color: "chart-1" as const,
+          look: "points" as const,
+          values: days.map((one) => one.demand_units),
+        },
         { label: "Forecast (mean)", color: "chart-2" as const, values: days.map((one) => one.mean) },
       ],
       bands: [
-        { label: "10 to 90 % band", color: "chart-2" as const, low: days.map((one) => one.q10), high: days.map((one) => one.q90) },
+        {
+          label: "10 to 90 % band",
+          color: "chart-2" as const,
+          low: days.map((one) => one.q10),
+          high: days.map((one) => one.q90),
+        },
       ],
       shades: [
-        { label: "Stockout", color: "bad" as const, days: days.filter((one) => one.is_stockout).map((one) => one.target_date) },
+        {
+          label: "Stockout",
+          color: "bad" as const,
+          days: days.filter((one) => one.is_stockout).map((one) => one.target_date),
+        },
       ],
     }),
     [days],

@@ -36,9 +36,25 @@ function Chart({ fan }: { fan: Schemas["Fan"] }) {
     const level = (label: string, value: number | null): Series[] =>
       value === null ? [] : [{ label, color: "chart-4", isDashed: true, values: days.map(() => value) }];
     return [
-      { label: "Receipts due", color: "chart-3", look: "bars", values: fan.stock.map((one) => one.receipts || null) },
-      { label: "With the order", color: "chart-1", look: "steps", values: fan.stock.map((one) => one.with_order) },
-      { label: "Without it", color: "bad", look: "steps", isDashed: true, values: fan.stock.map((one) => one.without_order) },
+      {
+        label: "Receipts due",
+        color: "chart-3",
+        look: "bars",
+        values: fan.stock.map((one) => one.receipts || null),
+      },
+      {
+        label: "With the order",
+        color: "chart-1",
+        look: "steps",
+        values: fan.stock.map((one) => one.with_order),
+      },
+      {
+        label: "Without it",
+        color: "bad",
+        look: "steps",
+        isDashed: true,
+        values: fan.stock.map((one) => one.without_order),
+      },
       ...level(`Order-up-to level ${format.about(fan.order_up_to_level)}`, fan.order_up_to_level),
       ...(fan.reorder_level !== fan.order_up_to_level
         ? level(`Reorder level ${format.about(fan.reorder_level)}`, fan.reorder_level)

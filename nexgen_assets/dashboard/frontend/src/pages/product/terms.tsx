@@ -1,6 +1,5 @@
 /** Every number behind the order, with what it means. */
 import type { Schemas } from "~/api/client";
-import { Panel } from "~/design/blocks";
 import * as format from "~/design/format";
 
 const HIDDEN = new Set(["explanation", "assumptions", "product_id", "location", "product_name"]);
