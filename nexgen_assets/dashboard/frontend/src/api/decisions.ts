@@ -5,11 +5,14 @@ import { api, read, type Schemas } from "~/api/client";
 export type OrderLine = Schemas["OrderLine"];
 export type Action = "accept" | "approve";
 
-type Seen = Schemas["LineSeen"];
-
 /** What a decision says of a line: which one, and the state of it that was on the screen. */
-export function seenOf(line: OrderLine): Seen {
-  return { day: line.day, product_id: line.product_id, location: line.location, seen: line.seen };
+function seenOf({ day, product_id, location, seen }: OrderLine): Schemas["LineSeen"] {
+  return { day, product_id, location, seen };
+}
+
+/** The same, and which proposal was on the screen: for decisions that take the proposal up. */
+export function proposalSeenOf(line: OrderLine): Schemas["ProposalSeen"] {
+  return { ...seenOf(line), revision: line.revision ?? "" };
 }
 
 export const keyOf = (line: { product_id: string; location: string }) =>
@@ -39,18 +42,19 @@ function useDecision<Body, Result>(send: (body: Body) => Promise<Result>) {
 }
 
 export const useDecide = () =>
-  useDecision(({ action, lines }: { action: Action; lines: OrderLine[] }) => {
-    const body = { lines: lines.map(seenOf) };
-    return action === "accept"
-      ? read(api.POST("/api/decisions/accept", { body }))
-      : read(api.POST("/api/decisions/approve", { body }));
-  });
+  useDecision(({ action, lines }: { action: Action; lines: OrderLine[] }) =>
+    action === "accept"
+      ? read(api.POST("/api/decisions/accept", { body: { lines: lines.map(proposalSeenOf) } }))
+      : read(api.POST("/api/decisions/approve", { body: { lines: lines.map(seenOf) } })),
+  );
 
 export const useChange = () =>
   useDecision((body: Schemas["Change"]) => read(api.POST("/api/decisions/change", { body })));
 
 export const useCancel = () =>
-  useDecision((body: Schemas["Cancel"]) => read(api.POST("/api/decisions/cancel", { body })));
+  useDecision(({ line, reason }: { line: OrderLine; reason: string }) =>
+    read(api.POST("/api/decisions/cancel", { body: { lines: [seenOf(line)], reason } })),
+  );
 
 export const useExport = () =>
   useDecision((body: Schemas["NewExport"]) => read(api.POST("/api/exports", { body })));

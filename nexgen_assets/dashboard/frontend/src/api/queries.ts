@@ -92,6 +92,21 @@ export const useOrderLine = (query: Item) =>
     queryFn: ({ signal }: Signal) => read(api.GET("/api/orders/line", { params: { query }, signal })),
   });
 
+/** What another quantity would do, beside the proposal. */
+export const useOutcome = (query: Item & { order_units: number }, isWanted: boolean) =>
+  useQuery({
+    queryKey: ["orders", "outcome", query],
+    queryFn: ({ signal }: Signal) =>
+      read(
+        api.GET("/api/orders/outcomes", {
+          params: { query: { ...query, order_units: [query.order_units] } },
+          signal,
+        }),
+      ),
+    enabled: isWanted,
+    placeholderData: keepPreviousData,
+  });
+
 export const useExceptions = (query: Query<"exceptions">) =>
   useQuery({
     queryKey: ["orders", "exceptions", query],
@@ -135,14 +150,14 @@ export const useForecastTotals = (query: Query<"forecast_totals">) =>
     placeholderData: keepPreviousData,
   });
 
-export const useTrend = (query: Query<"trend">) =>
+export const useTrend = (query: Query<"sales_trend">) =>
   useQuery({
     queryKey: ["sales", "trend", query],
     queryFn: ({ signal }: Signal) => read(api.GET("/api/sales/trend", { params: { query }, signal })),
     placeholderData: keepPreviousData,
   });
 
-export const useBreakdown = (query: Query<"breakdown">) =>
+export const useBreakdown = (query: Query<"sales_breakdown">) =>
   useQuery({
     queryKey: ["sales", "breakdown", query],
     queryFn: ({ signal }: Signal) => read(api.GET("/api/sales/breakdown", { params: { query }, signal })),

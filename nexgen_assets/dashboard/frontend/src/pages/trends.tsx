@@ -10,8 +10,8 @@ import { useSearchState } from "~/design/search-state";
 import { columnsOf, DataTable } from "~/design/table";
 import { Pick } from "~/pages/orders/filters";
 
-type By = NonNullable<Query<"trend">["by"]>;
-type Dimension = NonNullable<Query<"breakdown">["by"]>;
+type By = NonNullable<Query<"sales_trend">["by"]>;
+type Dimension = NonNullable<Query<"sales_breakdown">["by"]>;
 
 const PERIODS: readonly (readonly [By, string])[] = [
   ["day", "by day"],

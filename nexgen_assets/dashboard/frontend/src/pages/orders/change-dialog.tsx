@@ -1,11 +1,12 @@
 /** Another quantity, with its reason. Packs and the smallest order are said while one types. */
 import { type FormEvent, useState } from "react";
-import { type OrderLine, seenOf, useChange } from "~/api/decisions";
+import { type OrderLine, proposalSeenOf, useChange } from "~/api/decisions";
 import { Notice } from "~/design/blocks";
 import { Button } from "~/design/button";
 import { Dialog } from "~/design/dialog";
 import { Check, Input, Select } from "~/design/field";
 import * as format from "~/design/format";
+import { OutcomeTable } from "~/pages/orders/outcome";
 
 const REASONS = [
   "Promotion not in the forecast",
@@ -43,7 +44,7 @@ export function ChangeDialog({ line, onClose }: { line: OrderLine; onClose: () =
   const submit = (event: FormEvent) => {
     event.preventDefault();
     const body = {
-      line: seenOf(line),
+      line: proposalSeenOf(line),
       order_units: String(units),
       is_override: isOverride && against !== null,
       reason,
@@ -88,6 +89,7 @@ export function ChangeDialog({ line, onClose }: { line: OrderLine; onClose: () =
             onChange={(event) => setIsOverride(event.target.checked)}
           />
         )}
+        <OutcomeTable line={line} units={units} />
         <Select
           label="Reason"
           required

@@ -13,12 +13,16 @@ const STANDINGS = ["proposed", "accepted", "changed", "review again", "approved"
 
 /** What the address says, as the API is asked. */
 export function queryOf(state: State, sorting: Sorting): OrderFilters {
-  const query: Record<string, string | boolean> = { sort: sorting.by, descending: sorting.isDescending };
+  const query: Record<string, string | boolean> = {};
+  // without an order of its own, the list is the server's: the most urgent first
+  if (state.sort || state.grouped)
+    Object.assign(query, { sort: sorting.by, descending: sorting.isDescending });
   for (const name of ["q", "supplier_id", "category", "location", "standing", "exception"]) {
     const value = state[name];
     if (value) query[name] = value;
   }
   if (state.to_decide) query.to_decide = true;
+  if (state.no_need) query.no_need = true;
   return query as OrderFilters;
 }
 
@@ -75,6 +79,12 @@ export function Filters({
         className="h-8"
         checked={Boolean(state.to_decide)}
         onChange={(event) => change({ to_decide: event.target.checked ? "yes" : null })}
+      />
+      <Check
+        label="Also without need"
+        className="h-8"
+        checked={Boolean(state.no_need)}
+        onChange={(event) => change({ no_need: event.target.checked ? "yes" : null })}
       />
       <Check
         label="By supplier"

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { type OrderLine, seenOf, useCancel } from "~/api/decisions";
+import { type OrderLine, useCancel } from "~/api/decisions";
 import { Notice } from "~/design/blocks";
 import { Button } from "~/design/button";
 import { Dialog } from "~/design/dialog";
@@ -11,7 +11,7 @@ export function CancelDialog({ line, onClose }: { line: OrderLine; onClose: () =
   const cancel = useCancel();
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    cancel.mutate({ lines: [seenOf(line)], reason: reason.trim() }, { onSuccess: onClose });
+    cancel.mutate({ line, reason: reason.trim() }, { onSuccess: onClose });
   };
   return (
     <Dialog title="Cancel this order" onClose={onClose}>
