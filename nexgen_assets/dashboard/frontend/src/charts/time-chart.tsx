@@ -51,6 +51,10 @@ interface Props {
 
 const seconds = (day: string) => Date.parse(`${day}T00:00:00Z`) / 1000;
 
+/** A tick of the time axis; ticks between days, of a chart of few days, stay empty. */
+const dayOf = (stamp: number) =>
+  stamp % 86_400 === 0 ? format.shortDay(new Date(stamp * 1000).toISOString().slice(0, 10)) : "";
+
 function colorOf(color: Color, strength = 1): string {
   const css = getComputedStyle(document.documentElement).getPropertyValue(`--${color}`).trim();
   return strength === 1 ? css : `color-mix(in srgb, ${css} ${Math.round(strength * 100)}%, transparent)`;
@@ -77,7 +81,7 @@ function optionsOf(props: Props, width: number, onCursor: (index: number | null)
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
     scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.06)] } },
     axes: [
-      { ...axis, grid: { show: false } },
+      { ...axis, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map(dayOf) },
       { ...axis, values, size: 52 },
       ...(hasRight
         ? [{ ...axis, scale: "right", side: 1 as const, values, size: 52, grid: { show: false } }]
@@ -193,7 +197,7 @@ function Legend({
       </span>
       {series.map((one) => (
         <span key={one.label} className="inline-flex items-center gap-1.5">
-          <Swatch color={one.color} look={one.look === "bars" ? "box" : one.isDashed ? "dashed" : "line"} />
+          <Swatch color={one.color} look={swatchOf(one)} />
           {one.label}
           {one.isRight && rightUnit ? ` (${rightUnit}, right)` : ""}
           <b className="font-semibold text-ink">{at(one.values)}</b>
@@ -223,24 +227,20 @@ function Legend({
   );
 }
 
-function Swatch({
-  color,
-  look,
-  strength = 1,
-}: {
-  color: Color;
-  look: "line" | "dashed" | "box";
-  strength?: number;
-}) {
+type Look = "line" | "dashed" | "box" | "dot";
+
+function swatchOf({ look, isDashed }: Series): Look {
+  if (look === "bars") return "box";
+  if (look === "points") return "dot";
+  return isDashed ? "dashed" : "line";
+}
+
+function Swatch({ color, look, strength = 0.85 }: { color: Color; look: Look; strength?: number }) {
   const css = `var(--${color})`;
-  if (look === "box")
-    return (
-      <i
-        aria-hidden="true"
-        className="size-3 rounded-sm"
-        style={{ background: css, opacity: strength + 0.15 }}
-      />
-    );
+  if (look === "box" || look === "dot") {
+    const shape = look === "dot" ? "size-2 rounded-full" : "size-3 rounded-sm";
+    return <i aria-hidden="true" className={shape} style={{ background: css, opacity: strength + 0.15 }} />;
+  }
   return (
     <i
       aria-hidden="true"

@@ -1,4 +1,5 @@
 /** Words for what nobody told and was assumed, and for the names of exceptions and states. */
+import type { Schemas } from "~/api/client";
 import type { Tone } from "~/design/blocks";
 import { words } from "~/design/format";
 
@@ -28,6 +29,15 @@ const URGENT = ["stocked_out", "potential_stockout", "order_blocked"];
 
 export const toneOfException = (name: string): Tone =>
   URGENT.includes(name) ? "bad" : name === "data_assumed" ? "neutral" : "warn";
+
+/** The names of exceptions, the most money at risk first; what was merely assumed comes last. */
+export function byMoney({
+  counts,
+  money_at_risk: money,
+}: Pick<Schemas["Exceptions"], "counts" | "money_at_risk">): string[] {
+  const isMinor = (name: string) => Number(name === "data_assumed");
+  return Object.keys(counts).sort((a, b) => isMinor(a) - isMinor(b) || (money[b] ?? 0) - (money[a] ?? 0));
+}
 
 const STANDING: Record<string, Tone> = {
   accepted: "accent",

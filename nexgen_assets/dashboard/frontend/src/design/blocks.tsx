@@ -109,7 +109,9 @@ const TEXT: Record<Tone, string> = {
 };
 
 export function Tiles({ children }: { children: ReactNode }) {
-  return <dl className="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-6">{children}</dl>;
+  return (
+    <dl className="grid grid-cols-2 gap-3 sm:grid-cols-[repeat(auto-fit,minmax(10.5rem,1fr))]">{children}</dl>
+  );
 }
 
 interface NoticeProps {

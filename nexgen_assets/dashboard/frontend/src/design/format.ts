@@ -23,6 +23,11 @@ const dayFormat = new Intl.DateTimeFormat(undefined, {
   month: "short",
   timeZone: "UTC",
 });
+const shortDayFormat = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  timeZone: "UTC",
+});
 const longDayFormat = new Intl.DateTimeFormat(undefined, {
   weekday: "short",
   day: "numeric",
@@ -64,6 +69,8 @@ export const percentChange = (value: Maybe) => shown(value, (n) => change.format
 
 export const day = (iso: string | null | undefined) =>
   iso ? dayFormat.format(new Date(`${iso}T00:00:00Z`)) : UNKNOWN;
+
+export const shortDay = (iso: string) => shortDayFormat.format(new Date(`${iso}T00:00:00Z`));
 
 export const longDay = (iso: string | null | undefined) =>
   iso ? longDayFormat.format(new Date(`${iso}T00:00:00Z`)) : UNKNOWN;

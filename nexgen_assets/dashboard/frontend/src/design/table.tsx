@@ -126,7 +126,7 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolled region is reached with the keyboard
         tabIndex={0}
         aria-label={caption}
-        className={`overflow-auto ${props.height ?? "max-h-[26rem]"}`}
+        className={`relative overflow-auto ${props.height ?? "max-h-[26rem]"}`}
       >
         <table className="w-full border-separate border-spacing-0" aria-rowcount={models.length + 1}>
           <caption className="sr-only">{caption}</caption>
@@ -249,8 +249,8 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
   );
 }
 
-const HEAD = "whitespace-nowrap border-b border-line bg-surface px-3 py-2 font-semibold text-muted";
-const CELL = "border-b border-line px-3 py-1.5 align-middle";
+const HEAD = "whitespace-nowrap border-b border-line bg-surface px-2 py-2 font-semibold text-muted md:px-3";
+const CELL = "border-b border-line px-2 py-1.5 align-middle md:px-3";
 const WIDE = "max-md:hidden";
 const ACTIVE = "bg-accent-soft outline-2 -outline-offset-2 outline-accent";
 

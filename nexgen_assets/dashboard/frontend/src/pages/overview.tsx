@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import type { Schemas } from "~/api/client";
 import { useExceptions, useForecastTotals, useKpis, useRuns, useSnapshot, useWorklist } from "~/api/queries";
 import { TimeChart } from "~/charts/time-chart";
-import { toneOfException } from "~/design/assumptions";
+import { byMoney, toneOfException } from "~/design/assumptions";
 import { Badge, Loaded, Notice, PageHead, Panel, Tile, Tiles, type Tone } from "~/design/blocks";
 import { Select } from "~/design/field";
 import * as format from "~/design/format";
@@ -98,7 +98,7 @@ function changeOf({
       : format.percentChange(difference / Math.abs(previous));
   const isGood = is_higher_better === null || difference === 0 ? null : difference > 0 === is_higher_better;
   return {
-    text: `${text} against the period before`,
+    text: `${text} against before`,
     tone: isGood === null ? "neutral" : isGood ? "good" : "bad",
   };
 }

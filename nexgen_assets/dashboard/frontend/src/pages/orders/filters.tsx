@@ -1,7 +1,7 @@
 /** Which lines the worklist shows. The server filters. */
 import { useEffect, useState } from "react";
 import { type OrderFilters, useChoices, useExceptions } from "~/api/queries";
-import { toneOfException } from "~/design/assumptions";
+import { byMoney, toneOfException } from "~/design/assumptions";
 import { Check, Input, Select } from "~/design/field";
 import * as format from "~/design/format";
 import type { Sorting } from "~/design/table";
@@ -43,7 +43,7 @@ export function Filters({
   const option = (name: string) => [name, format.words(name)] as const;
   return (
     <search className="flex flex-wrap items-end gap-x-3 gap-y-2">
-      <div className="w-56 max-sm:w-full">
+      <div className="w-64 max-sm:w-full">
         <SearchBox text={state.q ?? ""} onText={(q) => change({ q })} ref={searchRef} />
       </div>
       <Pick
@@ -107,7 +107,7 @@ interface PickProps {
 
 export function Pick({ name, label, all, state, change, options }: PickProps) {
   return (
-    <div className="w-40 max-sm:w-[calc(50%-0.375rem)]">
+    <div className="w-44 max-sm:w-[calc(50%-0.375rem)]">
       <Select
         label={label}
         isLabelHidden
@@ -164,12 +164,10 @@ export function ExceptionChips({ state, change }: { state: State; change: Change
   }).data;
   if (!asked) return <div className="h-[3.4rem]" aria-hidden="true" />;
   const risk = asked.money_at_risk;
-  const names = Object.keys(asked.counts).sort(
-    (a, b) => Number(a === "data_assumed") - Number(b === "data_assumed") || (risk[b] ?? 0) - (risk[a] ?? 0),
-  );
+  const names = byMoney(asked);
   if (names.length === 0) return <p className="text-muted">No exceptions: nothing stands out today.</p>;
   return (
-    <fieldset className="flex flex-wrap gap-2">
+    <fieldset className="flex gap-2 max-md:overflow-x-auto max-md:pb-1 md:flex-wrap">
       <legend className="sr-only">Exceptions of the day</legend>
       {names.map((name) => {
         const isOn = state.exception === name;
@@ -180,7 +178,7 @@ export function ExceptionChips({ state, change }: { state: State; change: Change
             type="button"
             aria-pressed={isOn}
             onClick={() => change({ exception: isOn ? null : name })}
-            className={`rounded-md border px-3 py-1.5 text-left leading-tight ${isOn ? "border-accent bg-accent-soft" : "border-line bg-surface hover:bg-raised"}`}
+            className={`shrink-0 whitespace-nowrap rounded-md border px-3 py-1.5 text-left leading-tight ${isOn ? "border-accent bg-accent-soft" : "border-line bg-surface hover:bg-raised"}`}
           >
             <span
               className={`block font-semibold ${tone === "bad" ? "text-bad" : tone === "warn" ? "text-warn" : "text-muted"}`}
