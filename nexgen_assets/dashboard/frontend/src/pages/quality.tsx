@@ -139,7 +139,7 @@ function ErrorChart({ rows }: { rows: AccuracyRow[] }) {
 }
 
 const ROWS = columnsOf<AccuracyRow>((helper) => [
-  helper.accessor("key", { header: "Group" }),
+  helper.accessor("key", { header: "Group", cell: (cell) => cell.getValue().replaceAll("_", " ") }),
   helper.accessor("wape", {
     header: "WAPE",
     meta: { isNumber: true },
@@ -205,7 +205,7 @@ const SLACK = 0.02;
 function Verdict({ promise: { expected, achieved } }: { promise: Promised }) {
   if (achieved === null) return format.UNKNOWN;
   if (Math.abs(achieved - expected) <= SLACK) return <Badge tone="good">as promised</Badge>;
-  return <Badge tone="warn">{achieved > expected ? "forecast too low" : "forecast too high"}</Badge>;
+  return <Badge tone="warn">{achieved > expected ? "more than promised" : "fewer than promised"}</Badge>;
 }
 
 function Calibration({ row }: { row: AccuracyRow }) {
@@ -431,7 +431,7 @@ function BacktestPanel() {
             rowKey={(one) =>
               `${one.method} ${one.origin_date} ${one.segment_kind} ${one.segment} ${one.horizon}`
             }
-            empty="No back-test yet: run the job `backtest`."
+            empty="No back-test yet: run the job backtest in the Dagster UI."
           />
         )}
       </Loaded>

@@ -54,7 +54,7 @@ export const COLUMNS = columnsOf<OrderLine>((helper) => [
     header: "Product",
     meta: { sort: "product_name" },
     cell: ({ row: { original: line } }) => (
-      <div className="max-w-72 md:min-w-40">
+      <div className="max-w-72 max-md:max-w-32 md:min-w-40">
         <Link
           href={itemAddress(line)}
           className="font-medium text-ink hover:underline"

@@ -167,7 +167,7 @@ export function ExceptionChips({ state, change }: { state: State; change: Change
   const names = byMoney(asked);
   if (names.length === 0) return <p className="text-muted">No exceptions: nothing stands out today.</p>;
   return (
-    <fieldset className="flex gap-2 max-md:overflow-x-auto max-md:pb-1 md:flex-wrap">
+    <fieldset className="flex min-w-0 gap-2 max-md:overflow-x-auto max-md:pb-1 md:flex-wrap">
       <legend className="sr-only">Exceptions of the day</legend>
       {names.map((name) => {
         const isOn = state.exception === name;
