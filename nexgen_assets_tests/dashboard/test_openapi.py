@@ -18,5 +18,6 @@ def test_the_front_end_knows_the_api_as_it_is(app: FastAPI) -> None:
         DOCUMENT.write_text(json.dumps(described, indent=1, sort_keys=True) + "\n")
     assert described == json.loads(DOCUMENT.read_text()), (
         "the API differs from what the front end was built for; run `UPDATE_OPENAPI=1 uv run pytest "
-        "nexgen_assets_tests/dashboard/test_openapi.py`, then `uv run python build_frontend.py run build`, and `... run check`"
+        "nexgen_assets_tests/dashboard/test_openapi.py`, then "
+        "`uv run python build_frontend.py run build` and `... run check`"
     )
