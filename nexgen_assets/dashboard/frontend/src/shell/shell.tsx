@@ -133,8 +133,9 @@ function Person({ me }: { me: Schemas["Me"] }) {
   const client = useQueryClient();
   const logOut = async () => {
     await read(api.POST("/api/logout"));
-    client.clear();
     client.setQueryData(["me"], null);
+    // whoever logs in next sees nothing of this person's
+    client.removeQueries({ predicate: (query) => query.queryKey[0] !== "me" });
   };
   return (
     <div className="flex items-center gap-2">
