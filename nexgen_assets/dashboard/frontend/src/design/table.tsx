@@ -9,7 +9,7 @@ import {
   useTable,
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { Check } from "~/design/field";
 
 interface Meta {
@@ -63,6 +63,7 @@ interface Props<Row extends RowData> {
 }
 
 const ROW_HEIGHT = 37;
+const HEAD_HEIGHT = 38; // it stays in place and would cover a row
 const VIRTUAL_FROM = 60;
 
 export function DataTable<Row extends RowData>(props: Props<Row>) {
@@ -76,25 +77,30 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
   });
   const scroll = useRef<HTMLElement>(null);
   const models = table.getRowModel().rows;
-  const isVirtual = models.length > VIRTUAL_FROM;
+  const { groupOf } = props;
+  const entries = useMemo(() => entriesOf(models, groupOf), [models, groupOf]);
+  const isVirtual = entries.length > VIRTUAL_FROM;
   const virtual = useVirtualizer({
-    count: models.length,
+    count: entries.length,
     getScrollElement: () => scroll.current,
+    getItemKey: (index) => entries[index]?.key ?? index,
     estimateSize: () => ROW_HEIGHT,
     overscan: 12,
+    scrollPaddingStart: HEAD_HEIGHT,
     enabled: isVirtual,
   });
   const items = isVirtual
     ? virtual.getVirtualItems()
-    : models.map((_, index) => ({ index, start: 0, end: 0 }));
+    : entries.map((_, index) => ({ index, start: 0, end: 0 }));
   const before = isVirtual ? (items[0]?.start ?? 0) : 0;
   const after = isVirtual ? virtual.getTotalSize() - (items.at(-1)?.end ?? 0) : 0;
   const lastShown = items.at(-1)?.index ?? -1;
+  const measure = isVirtual ? virtual.measureElement : undefined;
   const { onEnd } = props;
   useEffect(() => {
-    if (onEnd && models.length > 0 && lastShown >= models.length - 20) onEnd();
-  }, [onEnd, lastShown, models.length]);
-  const activeIndex = active ? models.findIndex((row) => row.id === active) : -1;
+    if (onEnd && entries.length > 0 && lastShown >= entries.length - 20) onEnd();
+  }, [onEnd, lastShown, entries.length]);
+  const activeIndex = active ? entries.findIndex((entry) => entry.key === active) : -1;
   useEffect(() => {
     if (activeIndex < 0) return;
     if (isVirtual) virtual.scrollToIndex(activeIndex, { align: "auto" });
@@ -128,7 +134,7 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
         aria-label={caption}
         className={`relative overflow-auto ${props.height ?? "max-h-[26rem]"}`}
       >
-        <table className="w-full border-separate border-spacing-0" aria-rowcount={models.length + 1}>
+        <table className="w-full border-separate border-spacing-0" aria-rowcount={entries.length + 1}>
           <caption className="sr-only">{caption}</caption>
           <thead className="sticky top-0 z-10">
             {table.getHeaderGroups().map((group) => (
@@ -183,16 +189,12 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
           <tbody>
             {before > 0 && <Spacer height={before} width={width} />}
             {items.map(({ index }) => {
-              const row = models[index];
-              if (!row) return null;
-              const previous = models[index - 1];
-              const group = props.groupOf?.(row.original);
-              const startsGroup =
-                group !== undefined && (!previous || props.groupOf?.(previous.original) !== group);
-              const isActive = row.id === active;
-              return [
-                startsGroup && (
-                  <tr key={`group ${group}`}>
+              const entry = entries[index];
+              if (!entry) return null;
+              const { row } = entry;
+              if (entry.isHead) {
+                return (
+                  <tr key={entry.key} ref={measure} data-index={index}>
                     <th
                       scope="colgroup"
                       colSpan={width}
@@ -201,16 +203,21 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
                       {props.groupHead?.(row.original)}
                     </th>
                   </tr>
-                ),
+                );
+              }
+              const isActive = row.id === active;
+              return (
                 <tr
-                  key={row.id}
+                  key={entry.key}
+                  ref={measure}
+                  data-index={index}
                   data-key={row.id}
                   data-active={isActive || undefined}
                   aria-rowindex={index + 2}
                   aria-selected={onSelect ? Boolean(selected?.has(row.id)) : undefined}
                   aria-current={isActive || undefined}
                   onClick={onOpen && (() => onOpen(row.original))}
-                  className={`${onOpen ? "cursor-pointer" : ""} ${isActive ? ACTIVE : selected?.has(row.id) ? "bg-accent-soft" : "hover:bg-raised"}`}
+                  className={`scroll-mt-10 ${onOpen ? "cursor-pointer" : ""} ${isActive ? ACTIVE : selected?.has(row.id) ? "bg-accent-soft" : "hover:bg-raised"}`}
                 >
                   {onSelect && (
                     <td className={CELL}>
@@ -235,8 +242,8 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
                       </td>
                     );
                   })}
-                </tr>,
-              ];
+                </tr>
+              );
             })}
             {after > 0 && <Spacer height={after} width={width} />}
           </tbody>
@@ -247,6 +254,25 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
       </section>
     </>
   );
+}
+
+interface Entry<TableRow> {
+  key: string;
+  row: TableRow;
+  isHead: boolean;
+}
+
+/** The rows, and a head before each row where a new group starts. */
+function entriesOf<TableRow extends { id: string; original: Row }, Row>(
+  rows: TableRow[],
+  groupOf: ((row: Row) => string) | undefined,
+): Entry<TableRow>[] {
+  return rows.flatMap((row, index) => {
+    const entry = { key: row.id, row, isHead: false };
+    const previous = rows[index - 1];
+    const isFirst = groupOf && (!previous || groupOf(previous.original) !== groupOf(row.original));
+    return isFirst ? [{ key: `head of ${row.id}`, row, isHead: true }, entry] : [entry];
+  });
 }
 
 const HEAD = "whitespace-nowrap border-b border-line bg-surface px-2 py-2 font-semibold text-muted md:px-3";

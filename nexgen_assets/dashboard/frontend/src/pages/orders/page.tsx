@@ -16,6 +16,8 @@ import { ExportDialog } from "~/pages/orders/export-dialog";
 import { ExceptionChips, Filters, queryOf, sortingOf } from "~/pages/orders/filters";
 import { KEYS, useKeys } from "~/pages/orders/keys";
 
+const supplierOf = (line: OrderLine) => line.supplier_id ?? "";
+
 const NOBODY: ReadonlySet<string> = new Set();
 
 export function OrdersPage() {
@@ -115,7 +117,7 @@ export function OrdersPage() {
                 height="max-h-[max(24rem,calc(100vh-19rem))]"
                 {...(state.grouped
                   ? {
-                      groupOf: (one: OrderLine) => one.supplier_id ?? "",
+                      groupOf: supplierOf,
                       groupHead: (one: OrderLine) => (
                         <Supplier id={one.supplier_id} totals={groups.get(one.supplier_id ?? "")} />
                       ),
