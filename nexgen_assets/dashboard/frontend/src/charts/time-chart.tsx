@@ -215,9 +215,7 @@ function Legend({
           <Swatch color={band.color} look="box" strength={band.strength ?? 0.18} />
           {band.label}
           {cursor !== null && (
-            <b className="font-semibold text-ink">
-              {format.about(band.low[cursor])} to {format.about(band.high[cursor])}
-            </b>
+            <b className="font-semibold text-ink">{bandText(band.low[cursor], band.high[cursor])}</b>
           )}
         </span>
       ))}
@@ -257,6 +255,9 @@ function Swatch({ color, look, strength = 0.85 }: { color: Color; look: Look; st
   );
 }
 
+const bandText = (low: number | null | undefined, high: number | null | undefined) =>
+  low == null || high == null ? format.UNKNOWN : `${format.about(low)} to ${format.about(high)}`;
+
 type Line = { day: string; values: (number | null)[]; notes: string };
 
 function ChartTable({ title, days, series, bands, shades, unit, rightUnit }: Props) {
@@ -264,7 +265,10 @@ function ChartTable({ title, days, series, bands, shades, unit, rightUnit }: Pro
   const columns = useMemo(
     () =>
       columnsOf<Line>((helper) => [
-        helper.accessor("day", { header: "Day", cell: (cell) => format.longDay(cell.getValue()) }),
+        helper.accessor("day", {
+          header: "Day",
+          cell: (cell) => <span className="whitespace-nowrap">{format.longDay(cell.getValue())}</span>,
+        }),
         ...series.map((one, index) =>
           helper.display({
             id: `s${index}`,
@@ -280,7 +284,7 @@ function ChartTable({ title, days, series, bands, shades, unit, rightUnit }: Pro
             meta: { isNumber: true },
             cell: ({ row }) => {
               const at = series.length + 2 * index;
-              return `${format.about(row.original.values[at])} to ${format.about(row.original.values[at + 1])}`;
+              return bandText(row.original.values[at], row.original.values[at + 1]);
             },
           }),
         ),

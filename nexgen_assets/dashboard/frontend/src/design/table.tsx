@@ -59,10 +59,12 @@ interface Props<Row extends RowData> {
   hidden?: readonly string[];
   /** Tailwind class of the largest height; rows beyond it are scrolled and drawn as needed. */
   height?: string;
+  /** About how high a row is, pixels, where it is more than one line; the rows shown are measured. */
+  rowHeight?: number;
   empty?: ReactNode;
 }
 
-const ROW_HEIGHT = 37;
+const ROW_HEIGHT = 33;
 const HEAD_HEIGHT = 38; // it stays in place and would cover a row
 const VIRTUAL_FROM = 60;
 
@@ -84,7 +86,7 @@ export function DataTable<Row extends RowData>(props: Props<Row>) {
     count: entries.length,
     getScrollElement: () => scroll.current,
     getItemKey: (index) => entries[index]?.key ?? index,
-    estimateSize: () => ROW_HEIGHT,
+    estimateSize: () => props.rowHeight ?? ROW_HEIGHT,
     overscan: 12,
     scrollPaddingStart: HEAD_HEIGHT,
     enabled: isVirtual,

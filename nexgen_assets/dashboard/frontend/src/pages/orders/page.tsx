@@ -114,6 +114,7 @@ export function OrdersPage() {
                 onOpen={(one) => setActive(keyOf(one))}
                 onEnd={() => worklist.hasNextPage && !worklist.isFetching && void worklist.fetchNextPage()}
                 hidden={HIDDEN}
+                rowHeight={53}
                 height="max-h-[max(24rem,calc(100vh-19rem))]"
                 {...(state.grouped
                   ? {
