@@ -33,6 +33,8 @@ FEWEST_ERRORS = 30  # of forecasts below the floor, for quantiles of their own
 # at most so many segments, and at least so many errors of a step in each: those of one series' days are much alike
 DAILY_SEGMENTS, DAILY_ERRORS = 32, 1_000
 INTERVAL_SEGMENTS, INTERVAL_ERRORS = 8, 150
+# of few series a few segments, and fewer errors in each: pooled with slow movers', a fast mover's tail is far too long
+FEW_SEGMENTS, FEW_ERRORS = 4, 40
 SMALLEST_SHARE = 2.0**-11
 DECIMALS = 6
 
@@ -97,9 +99,14 @@ def calibrate(actuals: Reals, means: Reals, level: Reals, is_censored: NDArray[n
             sums / scale_of(expected, level * lengths),
             _size(expected / lengths, level),
             INTERVAL_SEGMENTS,
-            INTERVAL_ERRORS,
+            _errors_of_interval(len(level)),
         ),
     )
+
+
+def _errors_of_interval(series: int) -> int:
+    """The fewest errors of a segment of interval demand, one a series."""
+    return int(np.clip(series // FEW_SEGMENTS, FEW_ERRORS, INTERVAL_ERRORS))
 
 
 def scale_of(means: Reals, level: Reals) -> Floats:

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from scipy import stats
 
+from nexgen_assets.forecasting.interval import interval_demand
 from nexgen_assets.forecasting.quantiles import FLOOR_SHARE, Calibration, calibrate, daily_quantiles
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
 from nexgen_assets_tests.forecasting.poisson import Array, poisson_calibration, poisson_draws, random_panels
@@ -68,3 +70,19 @@ def test_too_few_forecasts_below_the_floor_have_the_errors_of_the_smallest() -> 
     calibration = calibrate(demand, means, level)
     assert calibration.daily.ratios[0] == calibration.daily.ratios[1]
     assert calibration.interval.ratios[0] == calibration.interval.ratios[1]
+
+
+@pytest.mark.parametrize("series", [160, 200, 400])
+def test_the_fast_movers_of_a_small_shop_are_not_as_uncertain_as_its_slow_movers(series: int) -> None:
+    rng = np.random.default_rng(4)
+    rates = np.where(np.arange(series) % 4 == 0, 20.0, 0.05)
+    means = np.repeat(rates[:, None], 28, axis=1)
+    calibration = calibrate(rng.poisson(means).astype(float), means, rates)
+
+    fast, slow = (
+        interval_demand(np.full((1, 28), rate), np.array([rate]), np.array([7]), calibration).quantile(0.99)[0]
+        for rate in (20.0, 0.05)
+    )
+
+    assert fast == pytest.approx(stats.poisson.ppf(0.99, 140), rel=0.1)
+    assert slow == pytest.approx(stats.poisson.ppf(0.99, 0.35), abs=1)
