@@ -34,7 +34,7 @@ FEWEST_ERRORS = 30  # of forecasts below the floor, for quantiles of their own
 DAILY_SEGMENTS, DAILY_ERRORS = 32, 1_000
 INTERVAL_SEGMENTS, INTERVAL_ERRORS = 8, 150
 # of few series a few segments, and fewer errors in each: pooled with slow movers', a fast mover's tail is far too long
-FEW_SEGMENTS, FEW_ERRORS = 4, 40
+FEW_SEGMENTS, FEW_ERRORS, FEWEST_INTERVAL_ERRORS = 4, 40, 20
 SMALLEST_SHARE = 2.0**-11
 DECIMALS = 6
 
@@ -105,8 +105,9 @@ def calibrate(actuals: Reals, means: Reals, level: Reals, is_censored: NDArray[n
 
 
 def _errors_of_interval(series: int) -> int:
-    """The fewest errors of a segment of interval demand, one a series."""
-    return int(np.clip(series // FEW_SEGMENTS, FEW_ERRORS, INTERVAL_ERRORS))
+    """The fewest errors of a segment of interval demand, one a series; two segments even of very few."""
+    fewest = np.clip(series // 2, FEWEST_INTERVAL_ERRORS, FEW_ERRORS)
+    return int(np.clip(series // FEW_SEGMENTS, fewest, INTERVAL_ERRORS))
 
 
 def scale_of(means: Reals, level: Reals) -> Floats:
