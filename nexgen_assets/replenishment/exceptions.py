@@ -279,7 +279,7 @@ DEFINITIONS: dict[str, Definition] = {
     DATA_ASSUMED: Definition(
         "terms",
         "so many of lead time, pack size, unit cost and stock are assumed in an order; at risk is its value",
-        "tell them: `assumptions` says which",
+        "tell what the order assumes",
         _data_assumed,
     ),
 }

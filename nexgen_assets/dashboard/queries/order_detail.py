@@ -37,6 +37,22 @@ def order_detail(view: View, desk: Desk, book: DecisionBook, product_id: str, lo
     )
 
 
+# steps whose column's name says too little
+_STEPS = {
+    "surplus_units": "Surplus, not sent back",
+    "display_units": "Display minimum",
+    "lot_units": "Full lot",
+    "moq_units": "Smallest order of the product",
+    "pack_units": "Full packs",
+    "max_stock_units": "Room for no more",
+    "delisted_units": "Delisting",
+    "review_units": "No orders on this day",
+    "supplier_minimum_units": "Smallest order of the supplier",
+    "allocation_units": "Share of the centre's stock",
+    "committed_units": "Promised to somebody",
+}
+
+
 def ledger(row: Any) -> list[LedgerEntry]:
     """The summands of the proposed units, in the order in which they come about."""
     entries, so_far = list[LedgerEntry](), 0.0
@@ -47,7 +63,7 @@ def ledger(row: Any) -> list[LedgerEntry]:
         entries.append(
             LedgerEntry(
                 name=name,
-                label=name.removesuffix("_units").replace("_", " ").capitalize(),
+                label=_STEPS.get(name) or name.removesuffix("_units").replace("_", " ").capitalize(),
                 units=units,
                 running_units=so_far,
                 description=column.description,

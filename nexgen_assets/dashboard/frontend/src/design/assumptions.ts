@@ -12,6 +12,7 @@ const ASSUMPTIONS: Record<string, string> = {
   unit_cost: "no unit cost was told: computed from the selling price",
   unit_cost_unknown: "no unit cost and no price: the order has no value",
   supplier: "no supplier was told",
+  centre_stock: "nobody told what the centre has: enough is assumed",
   on_hand: "no stock was told: 0 is used",
   on_hand_estimated: "computed from an earlier count, receipts and sales",
   on_hand_simulated: "the stock file says that it is simulated",
