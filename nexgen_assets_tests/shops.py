@@ -3,10 +3,12 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 from pyspark.sql import SparkSession
 
 from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.jobs import PUBLISHED_SNAPSHOT
 from nexgen_assets.resources.lake import LakeResource, S3Access
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND
@@ -16,6 +18,13 @@ from nexgen_assets_tests.forecasting.trends import trending_panel
 FIRST = date(2024, 1, 1)
 DAYS = 200
 LAST = FIRST + timedelta(days=DAYS - 1)
+
+
+def materialization(done: dg.ExecuteInProcessResult) -> dg.AssetMaterialization:
+    """The only one of a run, but for the snapshot that every run ends with."""
+    events = done.get_asset_materialization_events()
+    [made] = [event.materialization for event in events if event.step_key != PUBLISHED_SNAPSHOT]
+    return made
 
 
 def open_shop(seaweed: S3Access, spark: SparkSession, home: Path) -> Settings:

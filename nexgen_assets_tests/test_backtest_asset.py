@@ -27,7 +27,7 @@ from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.resources.spark import SparkResource, stop_engine
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import BACKTEST, CLEANED_FEATURES, DAILY_DEMAND
-from nexgen_assets_tests.shops import LAST, open_shop
+from nexgen_assets_tests.shops import LAST, materialization, open_shop
 
 PLOTS = ("error_by_origin", "error_by_horizon", "error_by_segment", "calibration", "feature_contributions")
 MOST_CHARACTERS = 150_000
@@ -51,8 +51,8 @@ class Shop:
     def backtest(self, **config: Any) -> dict[str, Any]:
         """The metadata that a backtest leaves."""
         done = self.run("backtesting", "backtest", {"as_of": LAST.isoformat(), **config})
-        [event] = done.get_asset_materialization_events()
-        return {name: value.value for name, value in event.materialization.metadata.items()}
+        made = materialization(done)
+        return {name: value.value for name, value in made.metadata.items()}
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +185,8 @@ def test_a_search_ends_with_a_configuration_that_a_training_takes(shop: Shop, mo
     monkeypatch.setitem(PARAMETERS, "eta", SPACE["eta"].low)  # too slow to learn: there is a better one to find
     config = {"as_of": LAST.isoformat(), "trials": 3, "origins": 1}
     done = shop.run("search_parameters", "parameter_search", config)
-    [event] = done.get_asset_materialization_events()
-    found = {name: value.value for name, value in event.materialization.metadata.items()}
+    made = materialization(done)
+    found = {name: value.value for name, value in made.metadata.items()}
     assert (found["trials"], found["trials_given_up"]) == (3, 0)
     assert "![trials](data:image/png;base64," in found["plots"]
     assert found["best_trials"].records[0].data["value"] == found["best_value"] < 1
@@ -209,8 +209,8 @@ def test_a_search_does_not_see_the_days_that_the_gate_judges_by(shop: Shop) -> N
 
     def best() -> float:
         done = shop.run("search_parameters", "parameter_search", {"trials": 2, "origins": 1, "as_of": LAST.isoformat()})
-        [event] = done.get_asset_materialization_events()
-        return float(str(event.materialization.metadata["best_value"].value))
+        made = materialization(done)
+        return float(str(made.metadata["best_value"].value))
 
     expected = best()
     try:

@@ -21,7 +21,7 @@ from nexgen_assets.resources.registry import ModelRegistry
 from nexgen_assets.resources.spark import SparkResource, stop_engine
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import CALENDAR, DAILY_DEMAND, INVENTORY_POSITIONS, POLICY_SIMULATION
-from nexgen_assets_tests.shops import FIRST, LAST, open_shop
+from nexgen_assets_tests.shops import FIRST, LAST, materialization, open_shop
 
 DAYS, WARM_UP = 28, 14
 SERIES, UNKNOWN = 24, "023"
@@ -81,8 +81,8 @@ def told(shop: Shop) -> dict[str, Any]:
     """The metadata of a simulation."""
     done = shop.run(order_cost=1.5)
     assert done.success
-    [event] = done.get_asset_materialization_events()
-    return {name: value.value for name, value in event.materialization.metadata.items()}
+    made = materialization(done)
+    return {name: value.value for name, value in made.metadata.items()}
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +219,8 @@ def test_the_same_simulation_again_leaves_the_same_rows(shop: Shop, rows: list[d
 def test_a_sample_of_the_series_is_told(shop: Shop) -> None:
     done = shop.run(series=5)
     assert done.success
-    [event] = done.get_asset_materialization_events()
-    assert str(event.materialization.metadata["simulated"].value).startswith(f"5 of {SERIES} series")
+    made = materialization(done)
+    assert str(made.metadata["simulated"].value).startswith(f"5 of {SERIES} series")
 
 
 @pytest.mark.parametrize(
