@@ -221,7 +221,7 @@ def test_a_product_that_is_not_ordered_says_so(visit: Visit) -> None:
 def test_the_overview_leads_to_what_needs_attention(visit: Visit) -> None:
     page = visit("/", Role.VIEWER)
     page.get_by_role("link", name="Orders to decide on").click()
-    expect(page.get_by_label("To decide")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="To decide")).to_be_checked()
 
 
 def test_more_demand_means_more_orders(visit: Visit) -> None:
