@@ -18,6 +18,7 @@ from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND, FORECASTS, REOR
 from nexgen_assets_tests.commands.test_model import LAST, lake_of, write_sales
 from nexgen_assets_tests.test_demo import finish, sorted_rows, start
 
+pytestmark = pytest.mark.slow  # whole runs of the graph, minutes of them
 KEPT = (DAILY_DEMAND, CLEANED_FEATURES)
 
 
