@@ -937,7 +937,7 @@ CENTRE_STOCK = Table(
         Column(
             "on_hand",
             REAL,
-            "Units on hand after the close of the day: counted + received - sent - sold, at least 0",
+            "Units to give after the close of the day: counted + received - sent - sold - committed, at least 0",
             "units",
             nullable=False,
             minimum=0,
@@ -956,17 +956,29 @@ CENTRE_STOCK = Table(
             minimum=0,
         ),
         Column("sold_units", REAL, "Units sold here since", "units", nullable=False, minimum=0),
+        Column(
+            "committed_units",
+            REAL,
+            "Units that were promised at the count, less those sold since",
+            "units",
+            nullable=False,
+            minimum=0,
+        ),
     ),
     figures={"on_hand": 'sum("on_hand")', "sent_units": 'sum("sent_units")'},
     made_from=("inventory_counts", "network", "open_orders", "daily_demand"),
     lineage={
         "location": ("network.supplied_by",),
-        "on_hand": ("inventory_counts.on_hand", "open_orders.order_units", "daily_demand.demand_units"),
+        "on_hand": (
+            *("inventory_counts.on_hand", "inventory_counts.committed_units"),
+            *("open_orders.order_units", "daily_demand.demand_units"),
+        ),
         **dict.fromkeys(("on_hand_as_of", "is_on_hand_estimated"), _CENTRE_COUNT),
         "counted_units": ("inventory_counts.on_hand",),
         "received_units": ("open_orders.order_units", "open_orders.is_assumed_received"),
         "sent_units": _CENTRE_COUNT,
         "sold_units": ("daily_demand.demand_units",),
+        "committed_units": ("inventory_counts.committed_units", "daily_demand.demand_units"),
     },
 )
 

@@ -33,7 +33,8 @@ def centre_stock(  # noqa: PLR0917  # a table each
     `tables.OPEN_ORDERS` of `start`..`end`, `demand` `tables.DAILY_DEMAND` from `active_days` - 1 days before on.
 
     A product has a row where the centre counted it within `active_days`: nobody knows the stock of others. On hand =
-    max(0, count + assumed receipts - units sent - units sold since). A firm line leaves the centre on its order date.
+    max(0, count + assumed receipts - units sent - units sold since - what was promised and not sold yet). A firm line
+    leaves the centre on its order date.
     """
     counted = _latest_counts(_centres(network, start, end), counts, start, end, active_days)
     lines = network.sparkSession.createDataFrame(firm_lines, FIRM_LINES.spark_ddl)
@@ -48,8 +49,11 @@ def centre_stock(  # noqa: PLR0917  # a table each
     moved = _since_count(moved, sold, "demand_units", "sold_units")
     moved = received.join(moved, [*GRAIN], "right")
     units = {name: F.round(F.coalesce(name, F.lit(0.0)), 3) for name in ("received_units", "sent_units", "sold_units")}
-    left = F.col("counted_units") + F.col("received_units") - F.col("sent_units") - F.col("sold_units")
-    told = moved.withColumns(units).withColumns(
+    promised = F.greatest(F.lit(0.0), F.coalesce("committed_units", F.lit(0.0)) - F.col("sold_units"))
+    gone = F.col("sent_units") + F.col("sold_units") + F.col("committed_units")
+    left = F.col("counted_units") + F.col("received_units") - gone
+    told = moved.withColumns(units).withColumn("committed_units", F.round(promised, 3))
+    told = told.withColumns(
         {
             # doubles of exact thousandths: rounding removes the noise of the subtraction, not information
             "on_hand": F.round(F.greatest(F.lit(0.0), left), 3),
@@ -72,13 +76,16 @@ def _latest_counts(centres: DataFrame, counts: DataFrame, start: date, end: date
     """The latest count of each product in a centre up to the day; one of `active_days` ago or earlier is forgotten."""
     earliest = start - timedelta(days=active_days - 1)
     recent = counts.where(F.col("count_date").between(F.lit(earliest), F.lit(end))).select(
-        "product_id", F.col("location").alias("counted_location"), "count_date", "on_hand"
+        "product_id", F.col("location").alias("counted_location"), "count_date", "on_hand", "committed_units"
     )
     is_known = (F.col("location") == F.col("counted_location")) & (F.col("count_date") <= F.col("day"))
     known = centres.join(recent, is_known & (F.date_add("count_date", active_days) > F.col("day")))
-    latest = known.groupBy(*GRAIN).agg(F.max(F.struct("count_date", "on_hand")).alias("latest"))
+    latest = known.groupBy(*GRAIN).agg(F.max(F.struct("count_date", "on_hand", "committed_units")).alias("latest"))
     return latest.select(
-        *GRAIN, F.col("latest.count_date").alias("on_hand_as_of"), F.col("latest.on_hand").alias("counted_units")
+        *GRAIN,
+        F.col("latest.count_date").alias("on_hand_as_of"),
+        F.col("latest.on_hand").alias("counted_units"),
+        F.col("latest.committed_units").alias("committed_units"),
     )
 
 

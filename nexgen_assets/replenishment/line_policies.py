@@ -9,7 +9,6 @@ before a product, and any product before a segment. It decides as a whole: what 
 """
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.policy import Policy
 from nexgen_assets.replenishment.reviews import reviews
+from nexgen_assets.sales.effective import held_on
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -60,7 +60,7 @@ def line_policies(rows: pa.Table, lines: pa.Table, policy: Policy) -> LinePolici
     days = rows["day"].unique().to_pylist()
     if len(days) > 1:
         raise ValueError(f"policies hold on a day, and rows are of {len(days)}")
-    held = [_of_deployment(policy), *(policies_in_force(lines, days[0]) if days else ())]
+    held = [_of_deployment(policy), *(held_on(lines, MATCHED, days[0]) if days else ())]
     which = _deciding(rows, held)
 
     def told(name: str, default: Any) -> NDArray[Any]:
@@ -79,13 +79,6 @@ def line_policies(rows: pa.Table, lines: pa.Table, policy: Policy) -> LinePolici
         review_period_days=to_next,
         source=np.array([_source(line) for line in held])[which],
     )
-
-
-def policies_in_force(lines: pa.Table, day: date) -> list[Line]:
-    """The lines that hold on a day: of those with the same matches the last to become effective, then to arrive."""
-    known = lines.filter(pc.call_function("less_equal", [lines["effective_date"], pa.scalar(day)]))
-    order = [(name, "ascending") for name in ("effective_date", "arrived_at", "file_key", "line_number")]
-    return list({tuple(line[name] for name in MATCHED): line for line in known.sort_by(order).to_pylist()}.values())
 
 
 def _of_deployment(policy: Policy) -> Line:
@@ -115,12 +108,8 @@ def _found(rows: pa.Table, lines: list[Line], names: list[str]) -> Integers:
     """Of each row, the place of the line with the same values, -1 if there is none."""
     if not names:  # an upload goes before the deployment
         return np.full(rows.num_rows, len(lines) - 1)
-    columns = [_as_text(rows[name]) for name in names]
-    keys = pc.call_function("binary_join_element_wise", [*columns, pa.scalar("\x1f")])  # null where one is
+    parts = [rows[name] for name in names]
+    keys = pc.call_function("binary_join_element_wise", [*parts, pa.scalar("\x1f")])  # null where one is
     told = pa.array(["\x1f".join(line[name] for name in names) for line in lines], pa.string())
     places = pc.call_function("index_in", [keys], pc.SetLookupOptions(told, skip_nulls=True))
     return np.asarray(places.fill_null(-1).to_numpy(), np.int64)
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(pa.string())

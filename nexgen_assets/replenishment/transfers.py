@@ -4,13 +4,13 @@ What belongs here: who needs how much, who can spare it, and whether it is worth
 (`orders.py`; a suggestion changes none), and demand (`origins.py`).
 
 Goods move between locations that one centre supplies. A location needs what makes its demand until an order can be sold
-as likely to be served as its service level says. It can spare what it has on hand above its own level, or display
-minimum, and the demand of the guard days: nobody is emptied to fill another. Where less can be spared than is needed,
-it is shared out as a centre's stock is (`fair_share.py`).
+as likely to be served as its service level says. It can spare what it has on hand, and has promised to nobody, above
+its own level, or display minimum, and the demand of the guard days: nobody is emptied to fill another. Where less can
+be spared than is needed, it is shared out as a centre's stock is (`fair_share.py`).
 """
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from nexgen_assets.replenishment.origins import demand_over, lined_up
 from nexgen_assets.replenishment.policy import order_up_to_level
 from nexgen_assets.replenishment.risk import Risk, risk
 from nexgen_assets.replenishment.shared_limits import Lines
+from nexgen_assets.sales.effective import held_on
 from nexgen_assets.tables import TRANSFER_SUGGESTIONS
 
 if TYPE_CHECKING:
@@ -154,8 +155,9 @@ def _kept_units(rows: pa.Table, guards: Guards) -> Floats:
 
 
 def _spare_units(rows: pa.Table, guards: Guards) -> Floats:
-    """Units on hand above what is kept, where a unit is worth moving."""
-    spare = in_parts(_numbers(rows, "on_hand")) - in_parts(_kept_units(rows, guards))
+    """Units on hand, and promised to nobody, above what is kept, where a unit is worth moving."""
+    available = in_parts(_numbers(rows, "on_hand")) - in_parts(_numbers(rows, "committed_units"))
+    spare = available - in_parts(_kept_units(rows, guards))
     is_worth = _numbers(rows, "unit_cost") >= guards.min_unit_cost  # not of an unknown cost
     return in_units(np.where(is_worth, np.maximum(spare, 0.0), 0.0))
 
@@ -222,7 +224,8 @@ def _worth_moving(rows: pa.Table, moves: Moves, network: pa.Table, guards: Guard
 
 def _least_values(rows: pa.Table, network: pa.Table, default: float) -> Floats:
     """The least value of a transfer to each row's location: the network's for category or location, else `default`."""
-    held = _in_force(network, rows["day"][0].as_py())
+    lines = held_on(network, ("location", "category"), rows["day"][0].as_py())
+    held = {(line["location"], line["category"]): line for line in lines}
 
     def told(location: str, category: str | None) -> float:
         line = held.get((location, category or ""), held.get((location, "")))
@@ -230,13 +233,6 @@ def _least_values(rows: pa.Table, network: pa.Table, default: float) -> Floats:
         return default if value is None else float(value)
 
     return np.array([told(*key) for key in zip(*(rows[n].to_pylist() for n in ("location", "category")), strict=True)])
-
-
-def _in_force(network: pa.Table, day: date) -> dict[tuple[str, str], dict[str, Any]]:
-    """The line of each location and category that holds on a day: the last to become effective, then to arrive."""
-    known = network.filter(pc.call_function("less_equal", [network["effective_date"], pa.scalar(day)]))
-    order = [(name, "ascending") for name in ("effective_date", "arrived_at", "file_key", "line_number")]
-    return {(line["location"], line["category"]): line for line in known.sort_by(order).to_pylist()}
 
 
 def _risk(rows: pa.Table, moves: Moves, over: DemandOver, guards: Guards) -> Risk:

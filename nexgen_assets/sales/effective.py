@@ -7,11 +7,23 @@ A line holds from its `effective_date` to the day before that of the next line o
 whole: what the newer line leaves empty is unknown from then on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
+
+IN_TURN = ("effective_date", "arrived_at", "file_key", "line_number")
+
+
+def held_on(lines: pa.Table, key: Sequence[str], day: date) -> list[dict[str, Any]]:
+    """The lines of a small table of terms that hold on a day, one for each value of the columns `key`."""
+    known = lines.filter(pc.call_function("less_equal", [lines["effective_date"], pa.scalar(day)]))
+    in_turn = known.sort_by([(name, "ascending") for name in IN_TURN]).to_pylist()
+    return list({tuple(line[name] for name in key): line for line in in_turn}.values())
 
 
 def in_force(lines: DataFrame, key: tuple[str, ...], start: date, end: date) -> DataFrame:
@@ -22,7 +34,7 @@ def in_force(lines: DataFrame, key: tuple[str, ...], start: date, end: date) -> 
     `holds_until` is empty while no later line is known.
     """
     # of lines effective on one day all but the last to arrive hold until that very day: not at all
-    in_turn = Window.partitionBy(*key).orderBy("effective_date", "arrived_at", "file_key", "line_number")
+    in_turn = Window.partitionBy(*key).orderBy(*IN_TURN)
     known = lines.where(F.col("effective_date") <= F.lit(end))
     until = F.col("holds_until")
     return known.withColumn("holds_until", F.lead("effective_date").over(in_turn)).where(

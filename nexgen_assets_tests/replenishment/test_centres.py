@@ -88,8 +88,21 @@ def test_a_centre_has_what_was_counted_and_came_in_less_what_was_sent_and_sold(s
             "received_units": 40.0,
             "sent_units": 36.0,
             "sold_units": 3.0,
+            "committed_units": 0.0,
         }
     ]
+
+
+@pytest.mark.parametrize(("sold_since", "still_promised"), [(0, 30), (12, 18), (45, 0)])
+def test_what_a_centre_has_promised_it_does_not_give(
+    spark: SparkSession, sold_since: int, still_promised: float
+) -> None:
+    count = in_hub(days_ago(3), 100.0) | {"committed_units": 30.0}
+
+    [row] = stock_of(spark, [count], demand=[sold(days_ago(1), sold_since) | HUB]).to_pylist()
+
+    assert row["committed_units"] == still_promised
+    assert row["on_hand"] == 100 - max(30, sold_since)
 
 
 def test_a_centre_has_nothing_rather_than_less(spark: SparkSession) -> None:
@@ -141,8 +154,10 @@ select day, product_id, location, as_of,
         and o.day = k.day and is_assumed_received), 0)
     - coalesce((select sum(order_units) from firm f where f.product_id = k.product_id and f.supplier_id = k.location
         and order_date > as_of and order_date <= k.day), 0)
-    - coalesce((select sum(demand_units)::double from demand d where d.product_id = k.product_id
-        and d.location = k.location and d.day > as_of and d.day <= k.day), 0)), 3) as on_hand
+    - greatest(coalesce((select sum(demand_units)::double from demand d where d.product_id = k.product_id
+        and d.location = k.location and d.day > as_of and d.day <= k.day), 0),
+        coalesce((select committed_units from counts c where c.product_id = k.product_id
+        and c.location = k.location and c.count_date = k.as_of), 0))), 3) as on_hand
 from known k order by all
 """
 
@@ -167,7 +182,8 @@ def test_stock_equals_the_rules_row_by_row_and_a_range_its_days(spark: SparkSess
     )
     keys = rng.sample([(p, h, d) for p in products for h in hubs for d in days], 12)
     counts = [
-        counted(day, on_hand=float(rng.randint(0, 99))) | {"product_id": p, "location": h}
+        counted(day, on_hand=float(rng.randint(0, 99)), committed_units=rng.choice([None, 0.0, 2.0, 7.0]))
+        | {"product_id": p, "location": h}
         for p, h, d in keys
         for day in [d]
     ]

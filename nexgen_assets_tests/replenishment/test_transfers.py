@@ -71,6 +71,11 @@ def test_an_empty_location_gets_what_it_needs_until_an_order_comes_from_one_with
     )
 
 
+def test_what_is_promised_to_somebody_is_not_given_away() -> None:
+    assert moved({"east": 0.0, "west": 60.0}, committed_units=0.0) == [("west", "east", 12.0)]
+    assert moved({"east": 0.0, "west": 60.0}, committed_units=30.0) == []  # 36 of the 60 are its own
+
+
 @pytest.mark.parametrize(
     ("on_hand", "expected"),
     [

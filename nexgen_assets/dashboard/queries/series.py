@@ -22,7 +22,7 @@ _NAMES = ("product_name", "category")
 # days in stock: what would have sold on a day without
 _IN_STOCK_MEAN = "in_stock_mean_28"
 _FAN = ("target_date", "horizon", "mean", *QUANTILES, "model_version")
-_TERMS = ("policy", "order_up_to_level", "lot_units", "inventory_source", "on_hand")
+_TERMS = ("policy", "order_up_to_level", "lot_units", "inventory_source", "on_hand", "committed_units")
 
 
 def demand_history(view: View, product_id: str, location: str, days: int) -> DemandHistory:
@@ -81,7 +81,7 @@ def fan(view: View, product_id: str, location: str, line: OrderLine | None) -> F
         origin=origin if rows else None,
         model_version=rows[0]["model_version"] if rows else None,
         days=[FanDay(**{name: row[name] for name in FanDay.model_fields}) for row in rows],
-        stock=_projected(rows, terms["on_hand"], receipts, line) if terms and is_stock_known else [],
+        stock=_projected(rows, _available_units(terms), receipts, line) if terms and is_stock_known else [],
         policy=terms["policy"] if terms else None,
         order_up_to_level=_order_up_to(terms) if terms else None,
         reorder_level=terms["order_up_to_level"] if terms else None,
@@ -93,6 +93,10 @@ def _terms(view: View, origin: date, where: str) -> dict[str, Any] | None:
     """Of the order of the same day, if there is one."""
     rows = view.rows(REORDER_RECOMMENDATIONS, origin, origin, _TERMS, where).to_pylist()
     return rows[0] if rows else None
+
+
+def _available_units(terms: dict[str, Any]) -> float:
+    return terms["on_hand"] - terms["committed_units"]
 
 
 def _order_up_to(terms: dict[str, Any]) -> float | None:
@@ -118,10 +122,13 @@ def _receipts(view: View, origin: date, where: str) -> tuple[dict[date, float], 
 
 
 def _projected(
-    rows: list[dict[str, Any]], on_hand: float, receipts: dict[date, float], line: OrderLine | None
+    rows: list[dict[str, Any]], available_units: float, receipts: dict[date, float], line: OrderLine | None
 ) -> list[StockDay]:
-    """Stock at each close: receipts are sellable at opening, expected demand is served as far as the stock goes."""
-    without = with_order = on_hand
+    """Stock at each close that is promised to nobody.
+
+    Receipts are sellable at opening, expected demand is served as far as the stock goes.
+    """
+    without = with_order = available_units
     days = list[StockDay]()
     for row in rows:
         day = row["target_date"]
