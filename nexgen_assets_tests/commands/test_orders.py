@@ -57,22 +57,11 @@ def publish_exceptions(access: S3Access, *rows: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def nexgen(moto_access: S3Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nexgen:
+def nexgen(deployed: S3Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nexgen:
     """Runs `nexgen orders ...` as Anna and returns what it prints; raises what it raises."""
-    variables = {
-        "NEXGEN_HOME": str(tmp_path / "home"),
-        "NEXGEN_DEPLOYMENT": moto_access.prefix,
-        "NEXGEN_BUCKET": moto_access.bucket,
-        "NEXGEN_S3_ENDPOINT": str(moto_access.endpoint),
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "LOGNAME": "Anna",
-        "COLUMNS": "200",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LOGNAME", "Anna")
     monkeypatch.chdir(tmp_path)
-    publish(moto_access, ROWS)
+    publish(deployed, ROWS)
 
     def run(*arguments: str, answer: str | None = None) -> str:
         result = CliRunner().invoke(app, ["orders", *arguments], input=answer)

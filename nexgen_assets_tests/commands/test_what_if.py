@@ -39,19 +39,8 @@ def made(table: Table, rows: pa.Table) -> pa.Table:
 
 
 @pytest.fixture
-def nexgen(moto_access: S3Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nexgen:
+def nexgen(deployed: S3Access) -> Nexgen:  # noqa: ARG001  # which sets the environment
     """Runs `nexgen what-if ...` and returns what it prints; raises what it raises."""
-    variables = {
-        "NEXGEN_HOME": str(tmp_path / "home"),
-        "NEXGEN_DEPLOYMENT": moto_access.prefix,
-        "NEXGEN_BUCKET": moto_access.bucket,
-        "NEXGEN_S3_ENDPOINT": str(moto_access.endpoint),
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "COLUMNS": "200",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> str:
         result = CliRunner().invoke(app, ["what-if", *arguments])
