@@ -205,7 +205,10 @@ const SLACK = 0.02;
 function Verdict({ promise: { expected, achieved } }: { promise: Promised }) {
   if (achieved === null) return format.UNKNOWN;
   if (Math.abs(achieved - expected) <= SLACK) return <Badge tone="good">as promised</Badge>;
-  return <Badge tone="warn">{achieved > expected ? "more than promised" : "fewer than promised"}</Badge>;
+  if (achieved > expected) return <Badge tone="warn">more than promised</Badge>;
+  // demand in whole units often equals a low quantile, and is then not above it
+  if (expected >= 0.5) return <Badge tone="neutral">fewer, as with whole units</Badge>;
+  return <Badge tone="warn">fewer than promised</Badge>;
 }
 
 function Calibration({ row }: { row: AccuracyRow }) {
