@@ -45,7 +45,7 @@ def main() -> None:
         grid.add_column(name, justify="left" if name == "method" else "right")
     seconds: dict[int, float] = {}
     for series in options.series:
-        _make_panel(_panel(options.work, series, options.days))
+        make_panel(panel_of_size(options.work, series, options.days))
         costs = {method: _measured(options, series, method) for method in (NEXGEN, *PEERS)}
         seconds[series] = costs[NEXGEN]["seconds"]
         for method, cost in costs.items():
@@ -84,7 +84,7 @@ def _measured(options: argparse.Namespace, series: int, method: str) -> dict[str
 
 
 def _run_here(work: Path, series: int, days: int, method: str) -> None:
-    panel, output = _panel(work, series, days), work / "speed-forecasts.parquet"
+    panel, output = panel_of_size(work, series, days), work / "speed-forecasts.parquet"
     if method == NEXGEN:
         forecast_with_nexgen(panel, output)
     else:
@@ -92,13 +92,14 @@ def _run_here(work: Path, series: int, days: int, method: str) -> None:
     sys.stdout.write(json.dumps({"megabytes": peak_megabytes()}) + "\n")
 
 
-def _panel(work: Path, series: int, days: int) -> BenchmarkPanel:
+def panel_of_size(work: Path, series: int, days: int) -> BenchmarkPanel:
+    """The invented panel of that size, which `make_panel` writes."""
     origin = FIRST + timedelta(days=days - 1)
     path = work / f"speed-{series}-{days}.parquet"
     return BenchmarkPanel(path.stem, path, HORIZON_DAYS, (origin,), ("price", "promotion"), ("category", "store"))
 
 
-def _make_panel(panel: BenchmarkPanel) -> None:
+def make_panel(panel: BenchmarkPanel) -> None:
     """Negative binomial demand by item and store, from a seed: weeks, a year, price cuts, launches."""
     series, days = (int(part) for part in panel.path.stem.split("-")[1:])
     days += HORIZON_DAYS
