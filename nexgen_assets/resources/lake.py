@@ -226,6 +226,12 @@ def open_lake(settings: Settings) -> S3Access:
     return access
 
 
+@lru_cache(maxsize=4)
+def _client(access: S3Access) -> Any:
+    """One for a process: Dagster asks for it at every step, and making it costs more than many a step."""
+    return access.s3_resource().get_client()
+
+
 class LakeResource(S3Resource):
     """dagster-aws's S3 resource, opened on the deployment's prefix when it is first used."""
 
@@ -247,4 +253,4 @@ class LakeResource(S3Resource):
         return open_lake(Settings.model_validate_json(self.settings_json))
 
     def get_client(self) -> Any:
-        return self.access.s3_resource().get_client()
+        return _client(self.access)
