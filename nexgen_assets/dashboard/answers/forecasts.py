@@ -133,7 +133,10 @@ class Backtest(Answer):
 class ModelVersion(Model):
     version: str
     training_cutoff: date = Field(description="Last day that its training saw")
-    alias: str | None = Field(description="champion, challenger, rolled_back; null for none")
+    alias: str | None = Field(
+        description="champion, challenger or rolled_back; former_champion (it serves origins before the next one's "
+        "training cutoff), former_challenger; null for none"
+    )
     facts: dict[str, Any] = Field(description="What it was made of and how it was judged")
 
 

@@ -4,7 +4,7 @@ from math import isfinite
 from typing import Any
 
 from nexgen_assets.dashboard.answers.forecasts import ModelMove, Models, ModelVersion
-from nexgen_assets.resources.aliases import Aliases
+from nexgen_assets.resources.aliases import CHALLENGER, CHAMPION, Aliases
 from nexgen_assets.resources.registry import ModelRegistry
 
 LAST_VERSIONS = 20
@@ -37,8 +37,13 @@ def models(registry: ModelRegistry) -> Models:
 
 
 def _alias(aliases: Aliases, version: str) -> str | None:
-    """What the version became last."""
-    return next((move.alias for move in reversed(aliases.history) if move.version == version), None)
+    """What the version became last; an alias that another one took since is no longer its own."""
+    last = next((move.alias for move in reversed(aliases.history) if move.version == version), None)
+    holders = {CHAMPION: aliases.champion, CHALLENGER: aliases.challenger}
+    if last not in holders:
+        return last
+    holder = holders[last]
+    return last if holder is not None and holder.version == version else f"former_{last}"
 
 
 def _facts(entry: dict[str, Any]) -> dict[str, Any]:
