@@ -132,6 +132,11 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     approvers: str = Field(
         "", description="Who may approve, cancel and export orders: names, separated by commas; empty for everybody"
     )
+    public_url: str | None = Field(
+        None,
+        description="Address at which a proxy in front of `nexgen up` serves it, https://orders.example.com; empty "
+        "without one",
+    )
     mlflow_uri: str | None = Field(
         None, description="URL of an MLflow server that gets a copy of every model version; empty for none"
     )
@@ -152,6 +157,15 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
         if value and urlsplit(value).username is not None:
             raise ValueError("credentials belong in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
         return value or None
+
+    @field_validator("public_url")
+    @classmethod
+    def _scheme_and_host(cls, value: str | None) -> str | None:
+        """As browsers write it into `Origin`."""
+        told = (value or "").rstrip("/").lower()
+        if told and not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?", told):
+            raise ValueError("is not a scheme and a host such as https://orders.example.com")
+        return told or None
 
     @property
     def approver_names(self) -> frozenset[str]:

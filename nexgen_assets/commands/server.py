@@ -1,48 +1,81 @@
-"""`nexgen up`: S3 (if embedded), the Dagster webserver and its daemon, under one Ctrl-C."""
+"""`nexgen up`: S3 (if embedded), the front door, a code server and Dagster's daemon, under one Ctrl-C.
+
+What belongs here: starting, watching and stopping them. The front door is this process; it and the daemon ask one code
+server for the graph, so that nothing loads it twice. What does not: what the front door serves (`dashboard/app.py`).
+"""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
+import psutil
+from dagster._grpc.client import DagsterGrpcClient
 from rich.console import Console
 from rich.markup import escape
 
+from nexgen_assets.commands.listening import bound_socket, server_of
 from nexgen_assets.commands.upgrade import print_problems
-from nexgen_assets.launcher import RunFailedError, fail_dead_runs, open_instance, shipped_file
+from nexgen_assets.launcher import RunFailedError, fail_dead_runs, open_instance
 from nexgen_assets.resources.lake import S3Access, open_lake
 from nexgen_assets.resources.registry import RegistryError
 from nexgen_assets.settings import Settings
 from nexgen_assets.upgrade import leftovers
 
+if TYPE_CHECKING:
+    from nexgen_assets.dashboard.users import Users
+
 GRACE_SECONDS = 15
+LOADING_SECONDS = 180
+CODE_LOCATION = "nexgen"  # as in workspace.yaml, so that both find the same runs and sensors
+SOCKET = "code.sock"
+GRAPH = "nexgen_assets.definitions"
+Running = dict[str, subprocess.Popen[bytes]]
 
 
 def serve(settings: Settings, host: str, port: int, console: Console) -> None:
     """Serve until Ctrl-C or SIGTERM; if one process ends by itself, the others are stopped and it is an error."""
-    require_free(host, port, "nexgen up --port")
-    access = open_lake(settings)
-    with open_instance(settings) as instance:
+    with bound_socket(host, port, "nexgen up --port") as listening:
+        access = open_lake(settings)
+        instance = open_instance(settings)
         fail_dead_runs(instance)
-    workspace = str(shipped_file("workspace.yaml"))
-    commands = {
-        "webserver": ["dagster_webserver", "-w", workspace, "-h", host, "-p", str(port)],
-        "daemon": ["dagster._daemon", "run", "-w", workspace],
-    }
-    with _until_interrupted(), _processes(settings, commands) as running:
-        console.print(f"Dagster UI  [bold]http://{host}:{port}[/]   (Ctrl-C stops everything)")
-        console.print(f"Lake        {access.root} at {access.endpoint or 'AWS'}")
-        console.print(f"Logs        {settings.home_path / 'logs'}")
-        _say_what_is_outdated(access, console)
-        _wait(running)
+        with _until_interrupted(), _folder() as folder, _processes() as running:
+            with console.status("Loading the graph"):
+                workspace = _start_code_server(settings, folder, running)
+                # while it loads
+                from nexgen_assets.dashboard.app import create_app
+                from nexgen_assets.dashboard.dagster_ui import dagster_ui
+                from nexgen_assets.dashboard.door import FrontDoor
+
+                door = FrontDoor.of(settings, instance)
+                _wait_for_code_server(folder, running)
+            _start(settings, "daemon", ["dagster._daemon", "run", "-w", str(workspace)], running)
+            with dagster_ui(instance, workspace) as ui:
+                server = server_of(create_app(settings, door, dagster=ui), settings, running.values())
+                _say_where_things_are(settings, access, f"http://{host}:{port}", console)
+                _say_what_is_missing(access, door.users, console)
+                server.run([listening])
+            _require_all(running)
 
 
-def _say_what_is_outdated(access: S3Access, console: Console) -> None:
+def _say_where_things_are(settings: Settings, access: S3Access, address: str, console: Console) -> None:
+    console.print(f"Dashboard   [bold]{address}[/]   (Ctrl-C stops everything)", highlight=False)
+    console.print(f"API         {address}/api/docs", highlight=False)
+    console.print(f"Dagster UI  {address}/dagster", highlight=False)
+    console.print(f"Lake        {access.root} at {access.endpoint or 'AWS'}")
+    console.print(f"Logs        {settings.home_path / 'logs'}")
+
+
+def _say_what_is_missing(access: S3Access, users: "Users", console: Console) -> None:
+    if not users.all():
+        say_that_nobody_may_log_in(console)
     try:
         print_problems(leftovers(access), console)
     except RegistryError as error:
@@ -50,44 +83,94 @@ def _say_what_is_outdated(access: S3Access, console: Console) -> None:
         console.print(f"[yellow]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
 
 
-def require_free(host: str, port: int, instead: str) -> None:
-    """Raises RunFailedError if something listens there already; `instead` is how to choose another port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise RunFailedError(f"cannot listen on {host}:{port} ({error.strerror}): try `{instead}`") from None
+def say_that_nobody_may_log_in(console: Console) -> None:
+    console.print("[yellow]Nobody may log in yet:[/] [bold]nexgen users add NAME --role admin[/]", highlight=False)
+
+
+# ---- processes
 
 
 @contextmanager
-def _processes(settings: Settings, commands: dict[str, list[str]]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """The commands as child processes, each with its log; all are stopped when the block ends."""
-    logs = settings.home_path / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+def _folder() -> Iterator[Path]:
+    """Of this user alone, as whoever reaches the code server can run code; its path is short enough for a socket's."""
+    with tempfile.TemporaryDirectory(prefix="nexgen-") as made:
+        yield Path(made)
+
+
+def _start_code_server(settings: Settings, folder: Path, running: Running) -> Path:
+    """Returns the workspace file that names it."""
+    workspace = folder / "workspace.yaml"
+    # of Dagster's two kinds of code server, the one that can load its code anew
+    command = ["dagster", "code-server", "start", "--socket", str(folder / SOCKET), "--module-name", GRAPH]
+    options = ["--location-name", CODE_LOCATION, "--use-python-environment-entry-point"]
+    _start(settings, "code-server", [*command, *options], running)
+    workspace.write_text(
+        f"load_from:\n  - grpc_server: {{socket: {folder / SOCKET}, location_name: {CODE_LOCATION}}}\n"
+    )
+    return workspace
+
+
+def _wait_for_code_server(folder: Path, running: Running) -> None:
+    """Until it has loaded the graph."""
+    client, deadline = DagsterGrpcClient(socket=str(folder / SOCKET)), time.monotonic() + LOADING_SECONDS
+    while not _answers(client):
+        _require_all(running)
+        if time.monotonic() > deadline:
+            raise RunFailedError(f"the graph did not load within {LOADING_SECONDS} s: see logs/code-server.log")
+        time.sleep(0.1)
+
+
+def _answers(client: DagsterGrpcClient) -> bool:
+    from dagster._core.errors import DagsterUserCodeUnreachableError
+
+    try:
+        client.ping("")
+    except DagsterUserCodeUnreachableError:
+        return False
+    return True
+
+
+def _start(settings: Settings, name: str, command: list[str], running: Running) -> None:
+    """A child process of that name, with a log of its own."""
     environment = {
         **os.environ,
         "NEXGEN_HOME": str(settings.home_path),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
-    running: dict[str, subprocess.Popen[bytes]] = {}
+    logs = settings.home_path / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / f"{name}.log").open("ab") as log:
+        running[name] = subprocess.Popen(
+            [sys.executable, "-m", *command], stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
+
+
+@contextmanager
+def _processes() -> Iterator[Running]:
+    """Child processes to be; all that were started in the block, and theirs, are stopped when it ends."""
+    running: Running = {}
     try:
-        for name, command in commands.items():
-            with (logs / f"{name}.log").open("ab") as log:
-                running[name] = subprocess.Popen(
-                    [sys.executable, "-m", *command], stdout=log, stderr=subprocess.STDOUT, env=environment
-                )
         yield running
     finally:
-        for process in running.values():
-            process.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS
-        for process in running.values():
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+        # runs too, which a code server would wait for
+        family = [member for process in running.values() for member in _with_descendants(process)]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, alive = psutil.wait_procs(family, GRACE_SECONDS)
+        for process in alive:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
-                process.wait()
+        for process in running.values():
+            process.wait()
+
+
+def _with_descendants(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    try:
+        parent = psutil.Process(process.pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 @contextmanager
@@ -104,9 +187,7 @@ def _until_interrupted() -> Iterator[None]:
         yield
 
 
-def _wait(running: dict[str, subprocess.Popen[bytes]]) -> None:
-    while True:
-        for name, process in running.items():
-            if process.poll() is not None:
-                raise RunFailedError(f"the {name} ended with code {process.returncode}: see its log")
-        time.sleep(0.5)
+def _require_all(running: Running) -> None:
+    for name, process in running.items():
+        if process.poll() is not None:
+            raise RunFailedError(f"the {name} ended with code {process.returncode}: see its log")

@@ -1,7 +1,7 @@
-"""The front door as one ASGI application: the API below `/api`, the pages of the front end at `/`.
+"""The front door as one ASGI application: the API below `/api`, the Dagster UI below `/dagster`, the pages at `/`.
 
 What belongs here: putting routes, wall and error handlers together. What does not: any of them, and serving
-(`commands/dashboard.py`). `/api/docs` describes the API to whoever is logged in.
+(`commands/server.py`, `commands/dashboard.py`). `/api/docs` describes the API to whoever is logged in.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
 
+from nexgen_assets.dashboard.dagster_ui import DagsterPath
 from nexgen_assets.dashboard.docs_page import add_docs
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.headers import SecurityHeaders
@@ -44,8 +46,13 @@ STATUS: Mapping[type[Exception], int] = {
 }
 
 
-def create_app(settings: Settings, door: FrontDoor | None = None, pages: Path = PAGES) -> FastAPI:
-    """The application of a deployment. Raises LakeError or DatabaseError with what to do."""
+def create_app(
+    settings: Settings, door: FrontDoor | None = None, pages: Path = PAGES, dagster: ASGIApp | None = None
+) -> FastAPI:
+    """The application of a deployment, `dagster` (`dagster_ui.py`) included if told.
+
+    Raises LakeError or DatabaseError with what to do.
+    """
     app = FastAPI(
         title="NexGen",
         version=version("nexgen-assets"),
@@ -64,8 +71,9 @@ def create_app(settings: Settings, door: FrontDoor | None = None, pages: Path = 
     add_docs(app)
     add_pages(app, pages)
     # the last one added is the outermost
-    app.add_middleware(Wall, door=found)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(DagsterPath, ui=dagster)
+    app.add_middleware(Wall, door=found)
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -7,7 +7,7 @@ bring scripts of their own.
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nexgen_assets.dashboard.wall import is_below
+from nexgen_assets.dashboard.wall import DAGSTER, is_below
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -31,7 +31,7 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in EVERYWHERE.items():
                     headers.setdefault(name, value)
-                if not is_below(scope["path"], "/dagster"):
+                if not is_below(scope["path"], DAGSTER):
                     headers.setdefault("Content-Security-Policy", PAGES)
                 if is_below(scope["path"], "/api"):
                     headers.setdefault("Cache-Control", "no-store")

@@ -1,6 +1,7 @@
 """Health, logging in and out, and what everybody may do with their own account."""
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Cookie, HTTPException, Request, Response
 
@@ -44,7 +45,7 @@ def login(asked: Login, request: Request, response: Response, door: Door, origin
         max_age=int(LIFETIME.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure="https" in (request.url.scheme, urlsplit(door.settings.public_url or "").scheme),
     )
     return _me(Identity(user.name, Role(user.role)))
 

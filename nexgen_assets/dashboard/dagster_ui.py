@@ -1,0 +1,144 @@
+"""The Dagster UI below `/dagster`: as it is for whoever administers, only to look at for everybody else.
+
+What belongs here: the two web servers over one instance and one code server, who gets which, and what neither does.
+What does not: who asks (`wall.py` has recognised them), and starting the code server (`commands/server.py`).
+
+Reading is held three times: Dagster's own permissions (`read_only`), no document with a mutation, and no unsafe method
+but the `POST` that asks a question.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster import __version__
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_webserver.webserver import DagsterWebserver
+from graphql import (
+    ASTValidationRule,
+    FieldNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    specified_rules,
+    validate,
+)
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from nexgen_assets.dashboard.roles import LEAST_ROLE, Permission, is_allowed
+from nexgen_assets.dashboard.wall import DAGSTER, SAFE_METHODS, Identity, is_below
+
+GRAPHQL = f"{DAGSTER}/graphql"
+POLL_MILLISECONDS = 2000
+NEEDS_ADMIN = f"writing in Dagster needs the role {LEAST_ROLE[Permission.ADMINISTER]}"
+ONLY_BY_POST = "ask GraphQL by POST: Dagster carries out a mutation that is sent by GET too, and a link could hold one"
+NOT_HERE = "the Dagster UI is not served here: `nexgen up` serves it"
+# a field of queries that runs a sensor or a schedule, which may write
+RUNS_CODE = "evaluationResult"
+
+
+class DagsterPath:
+    """Sends what is asked below `/dagster` to the Dagster UI, and everything else on."""
+
+    def __init__(self, app: ASGIApp, ui: ASGIApp | None) -> None:
+        self._app = app
+        self._ui = ui or _not_here
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_asked = scope["type"] in ("http", "websocket") and is_below(scope["path"], DAGSTER)
+        await (self._ui if is_asked else self._app)(scope, receive, send)
+
+
+class DagsterUI:
+    """The web server that writes for whoever may, the one that reads for everybody else."""
+
+    def __init__(self, writing: ASGIApp, reading: ASGIApp) -> None:
+        self._writing = writing
+        self._reading = reading
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        who: Identity = scope["state"]["identity"]
+        if is_allowed(who.role, Permission.ADMINISTER):
+            await self._writing(scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] not in SAFE_METHODS and scope["path"] != GRAPHQL:
+            await _refused(f"{NEEDS_ADMIN}; you are {who.role}")(scope, receive, send)
+        else:
+            await self._reading(scope, receive, send)
+
+
+class _Webserver(DagsterWebserver[Any, Any]):
+    """Dagster's own, but for GraphQL by GET; what comes by websocket is validated like what comes by POST."""
+
+    async def graphql_http_endpoint(self, request: Request) -> Response:
+        if request.method != "POST":
+            return JSONResponse({"detail": ONLY_BY_POST}, 405, {"Allow": "POST"})
+        return await super().graphql_http_endpoint(request)
+
+    async def execute_graphql_subscription(  # noqa: PLR0917  (Dagster's own signature)
+        self,
+        websocket: WebSocket,
+        operation_id: str,
+        query: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+    ) -> Any:
+        try:
+            errors = validate(self._graphene_schema.graphql_schema, parse(query), self._graphql_validation_rules)
+        except GraphQLError as error:
+            errors = [error]
+        if errors:
+            return None, errors[0].formatted
+        return await super().execute_graphql_subscription(websocket, operation_id, query, variables, operation_name)
+
+
+class _ReadingWebserver(_Webserver):
+    def build_graphql_validation_rules(self) -> list[type[ASTValidationRule]]:
+        return [*specified_rules, _OnlyReads]
+
+    async def download_notebook(self, request: Request) -> Response:  # noqa: ARG002
+        # it reads any file of that kind on the machine of the code server
+        return _refused(NEEDS_ADMIN)
+
+
+class _OnlyReads(ASTValidationRule):
+    """A document without mutations, and without queries that run code of a sensor or a schedule."""
+
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: object) -> None:
+        if node.operation is OperationType.MUTATION:
+            self.report_error(GraphQLError(NEEDS_ADMIN, node))
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        if node.name.value == RUNS_CODE:
+            self.report_error(GraphQLError(NEEDS_ADMIN, node))
+
+
+@contextmanager
+def dagster_ui(instance: dg.DagsterInstance, workspace: Path) -> Iterator[DagsterUI]:
+    """The UI of the code servers that the workspace file names."""
+    with ExitStack() as contexts:
+
+        def app(kind: type[_Webserver], *, is_read_only: bool) -> ASGIApp:
+            target = WorkspaceFileTarget([str(workspace)])
+            context = WorkspaceProcessContext(instance, target, version=__version__, read_only=is_read_only)
+            return kind(contexts.enter_context(context), DAGSTER, POLL_MILLISECONDS).create_asgi_app()
+
+        yield DagsterUI(app(_Webserver, is_read_only=False), app(_ReadingWebserver, is_read_only=True))
+
+
+def _refused(words: str) -> Response:
+    return JSONResponse({"detail": words}, 403)
+
+
+async def _not_here(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    await JSONResponse({"detail": NOT_HERE}, 404)(scope, receive, send)
