@@ -123,10 +123,14 @@ def upgrade(
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI")] = 3000,
-    host: Annotated[str, typer.Option(help="Address to listen on; the UI has no login of its own")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port of the dashboard, its API and the Dagster UI", min=1, max=65535)
+    ] = 3000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; for others than this machine, behind a proxy with TLS")
+    ] = "127.0.0.1",
 ) -> None:
-    """Serve the Dagster UI, its daemon and (if nothing else is configured) S3, until Ctrl-C."""
+    """Serve dashboard, API and Dagster UI behind one login, Dagster's daemon and (if none is configured) S3."""
     from nexgen_assets.commands.server import serve
 
     serve(load_settings(), host, port, console)
@@ -136,7 +140,7 @@ def up(
 def dashboard(
     port: Annotated[int, typer.Option(help="Port of the dashboard and its API", min=1, max=65535)] = 8000,
 ) -> None:
-    """Serve the planners' dashboard and its API on this machine, until Ctrl-C."""
+    """Serve only the dashboard and its API, where Dagster runs elsewhere, until Ctrl-C."""
     from nexgen_assets.commands.dashboard import serve_dashboard
 
     serve_dashboard(load_settings(), port, console)

@@ -1,6 +1,7 @@
-"""The demo: land sales to try the product with, run the graph, show what to order."""
+"""The demo: land sales to try the product with, run the graph, show what to order and how to log in."""
 
 import json
+import secrets
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,11 +14,16 @@ from rich.console import Console
 
 from nexgen_assets.commands.pipeline import run_pipeline
 from nexgen_assets.commands.report import print_report
+from nexgen_assets.dashboard.roles import Role
+from nexgen_assets.dashboard.users import Users
 from nexgen_assets.landing_zone import KINDS, LandingZone
+from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import S3Access, open_lake
 from nexgen_assets.settings import Settings
 
 MARKER = "demo.json"
+USER = "demo"
+PASSWORD_BYTES = 12
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,20 @@ def run_demo(settings: Settings, data: str, size: SampleSize, console: Console) 
             _land(settings, access, data, size)
     result = run_pipeline(settings, console)
     print_report(result, console)
+    say_how_to_log_in(Users(open_book(settings).database), console)
+
+
+def say_how_to_log_in(users: Users, console: Console) -> None:
+    """Where there is nobody yet, makes a user and shows the password: this once, as only its hash is kept."""
+    if users.find(USER):
+        console.print(f"Log in as [bold]{USER}[/]; for another password: [bold]nexgen users password {USER}[/]")
+    elif not users.all():
+        password = secrets.token_urlsafe(PASSWORD_BYTES)
+        users.add(USER, Role.ADMIN, password, "nexgen demo")
+        console.print(f"Log in as [bold]{USER}[/] with the password {password}", highlight=False, soft_wrap=True)
+        console.print(
+            "      It is shown this once. The user may do everything; `nexgen users disable demo` keeps it out."
+        )
 
 
 def _landed(access: S3Access, data: str) -> dict[str, Any] | None:

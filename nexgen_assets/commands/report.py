@@ -114,10 +114,9 @@ def _print_times(result: PipelineResult, console: Console) -> None:
 def _print_next(result: PipelineResult, console: Console) -> None:
     name = result.settings.deployment
     prefix = "" if name == "local" else f"NEXGEN_DEPLOYMENT={name} "
-    console.print(f"Next: [bold]{prefix}nexgen orders list[/] to decide what is ordered")
     console.print(
-        f"      [bold]{prefix}nexgen users add NAME --role approver[/], then [bold]{prefix}nexgen dashboard[/]"
+        f"Next: [bold]{prefix}nexgen up[/], then [bold]http://127.0.0.1:3000[/] to look at the orders and decide,"
     )
-    console.print("      to look at the orders and decide in a browser")
-    console.print(f"      [bold]{prefix}nexgen up[/] for lineage, runs and tables in the Dagster UI")
+    console.print("      and behind `Dagster` lineage, runs and tables", highlight=False)
+    console.print(f"      [bold]{prefix}nexgen orders list[/] to decide at the prompt")
     console.print(f"      [bold]{prefix}nexgen land FILE.csv[/], then [bold]{prefix}nexgen run[/] for your own sales")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 15
 LOADING_SECONDS = 180
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CODE_LOCATION = "nexgen"  # as in workspace.yaml, so that both find the same runs and sensors
 SOCKET = "code.sock"
 GRAPH = "nexgen_assets.definitions"
@@ -59,7 +60,8 @@ def serve(settings: Settings, host: str, port: int, console: Console) -> None:
             _start(settings, "daemon", ["dagster._daemon", "run", "-w", str(workspace)], running)
             with dagster_ui(instance, workspace) as ui:
                 server = server_of(create_app(settings, door, dagster=ui), settings, running.values())
-                _say_where_things_are(settings, access, f"http://{host}:{port}", console)
+                _say_where_things_are(settings, access, settings.public_url or f"http://{host}:{port}", console)
+                _say_who_listens(settings, host, console)
                 _say_what_is_missing(access, door.users, console)
                 server.run([listening])
             _require_all(running)
@@ -71,6 +73,13 @@ def _say_where_things_are(settings: Settings, access: S3Access, address: str, co
     console.print(f"Dagster UI  {address}/dagster", highlight=False)
     console.print(f"Lake        {access.root} at {access.endpoint or 'AWS'}")
     console.print(f"Logs        {settings.home_path / 'logs'}")
+
+
+def _say_who_listens(settings: Settings, host: str, console: Console) -> None:
+    if settings.public_url is None and host not in LOOPBACK:
+        console.print(
+            "[yellow]Passwords cross the network in clear: put a proxy with TLS in front, and set NEXGEN_PUBLIC_URL.[/]"
+        )
 
 
 def _say_what_is_missing(access: S3Access, users: "Users", console: Console) -> None:
@@ -99,14 +108,12 @@ def _folder() -> Iterator[Path]:
 
 def _start_code_server(settings: Settings, folder: Path, running: Running) -> Path:
     """Returns the workspace file that names it."""
-    workspace = folder / "workspace.yaml"
+    socket, workspace = folder / SOCKET, folder / "workspace.yaml"
     # of Dagster's two kinds of code server, the one that can load its code anew
-    command = ["dagster", "code-server", "start", "--socket", str(folder / SOCKET), "--module-name", GRAPH]
+    command = ["dagster", "code-server", "start", "--socket", str(socket), "--module-name", GRAPH]
     options = ["--location-name", CODE_LOCATION, "--use-python-environment-entry-point"]
     _start(settings, "code-server", [*command, *options], running)
-    workspace.write_text(
-        f"load_from:\n  - grpc_server: {{socket: {folder / SOCKET}, location_name: {CODE_LOCATION}}}\n"
-    )
+    workspace.write_text(f"load_from:\n  - grpc_server: {{socket: {socket}, location_name: {CODE_LOCATION}}}\n")
     return workspace
 
 

@@ -22,7 +22,7 @@ def add(settings: Settings, name: str, role: Role, console: Console) -> None:
     """Raises UserError with what to do."""
     users = _users(settings)
     users.add(name, role, _asked_password(), _by())
-    console.print(f"[bold]{escape(name)}[/] may log in as {role}. Next: [bold]nexgen dashboard[/]", highlight=False)
+    console.print(f"[bold]{escape(name)}[/] may log in as {role}. Next: [bold]nexgen up[/]", highlight=False)
 
 
 def list_users(settings: Settings, console: Console) -> None:

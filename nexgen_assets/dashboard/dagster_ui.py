@@ -28,7 +28,7 @@ from graphql import (
     validate,
 )
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -68,7 +68,7 @@ class DagsterUI:
         if is_allowed(who.role, Permission.ADMINISTER):
             await self._writing(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] not in SAFE_METHODS and scope["path"] != GRAPHQL:
-            await _refused(f"{NEEDS_ADMIN}; you are {who.role}")(scope, receive, send)
+            await JSONResponse({"detail": f"{NEEDS_ADMIN}; you are {who.role}"}, 403)(scope, receive, send)
         else:
             await self._reading(scope, receive, send)
 
@@ -76,12 +76,12 @@ class DagsterUI:
 class _Webserver(DagsterWebserver[Any, Any]):
     """Dagster's own, but for GraphQL by GET; what comes by websocket is validated like what comes by POST."""
 
-    async def graphql_http_endpoint(self, request: Request) -> Response:
+    async def graphql_http_endpoint(self, request: Request) -> HTMLResponse | PlainTextResponse | JSONResponse:
         if request.method != "POST":
             return JSONResponse({"detail": ONLY_BY_POST}, 405, {"Allow": "POST"})
         return await super().graphql_http_endpoint(request)
 
-    async def execute_graphql_subscription(  # noqa: PLR0917  (Dagster's own signature)
+    async def execute_graphql_subscription(
         self,
         websocket: WebSocket,
         operation_id: str,
@@ -102,9 +102,9 @@ class _ReadingWebserver(_Webserver):
     def build_graphql_validation_rules(self) -> list[type[ASTValidationRule]]:
         return [*specified_rules, _OnlyReads]
 
-    async def download_notebook(self, request: Request) -> Response:  # noqa: ARG002
+    async def download_notebook(self, request: Request) -> HTMLResponse | PlainTextResponse:  # noqa: ARG002
         # it reads any file of that kind on the machine of the code server
-        return _refused(NEEDS_ADMIN)
+        return PlainTextResponse(NEEDS_ADMIN, 403)
 
 
 class _OnlyReads(ASTValidationRule):
@@ -130,10 +130,6 @@ def dagster_ui(instance: dg.DagsterInstance, workspace: Path) -> Iterator[Dagste
             return kind(contexts.enter_context(context), DAGSTER, POLL_MILLISECONDS).create_asgi_app()
 
         yield DagsterUI(app(_Webserver, is_read_only=False), app(_ReadingWebserver, is_read_only=True))
-
-
-def _refused(words: str) -> Response:
-    return JSONResponse({"detail": words}, 403)
 
 
 async def _not_here(scope: Scope, receive: Receive, send: Send) -> None:

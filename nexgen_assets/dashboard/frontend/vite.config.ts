@@ -10,5 +10,5 @@ export default defineConfig({
   plugins: [react(), tailwindcss()],
   resolve: { alias: { "~": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: { outDir: "../static", emptyOutDir: true, sourcemap: false },
-  server: { host: "127.0.0.1", proxy: { "/api": { target: api } } },
+  server: { host: "127.0.0.1", proxy: { "/api": { target: api }, "/dagster": { target: api, ws: true } } },
 });

@@ -4,6 +4,7 @@ import type { Schemas } from "~/api/client";
 import { useQuality, useRuns, useSnapshot } from "~/api/queries";
 import { TimeChart } from "~/charts/time-chart";
 import { Badge, Loaded, Notice, PageHead, Panel, Tile, Tiles, type Tone } from "~/design/blocks";
+import { DagsterLink } from "~/design/dagster";
 import * as format from "~/design/format";
 import { columnsOf, DataTable } from "~/design/table";
 
@@ -172,7 +173,8 @@ function RunsPanel() {
             )}
             {data.stopped_sensors.length > 0 && (
               <Notice tone="warn" title="Switched off">
-                {data.stopped_sensors.join(", ")}: switch it on in the Dagster UI.
+                {data.stopped_sensors.join(", ")}: switch it on{" "}
+                <DagsterLink path="/automation">in Dagster</DagsterLink>.
               </Notice>
             )}
             <DataTable
@@ -192,7 +194,10 @@ function RunsPanel() {
 const RUN_TONES: Record<string, Tone> = { SUCCESS: "good", FAILURE: "bad", CANCELED: "warn" };
 
 const RUNS = columnsOf<Schemas["Run"]>((helper) => [
-  helper.accessor("job", { header: "Job" }),
+  helper.accessor("job", {
+    header: "Job",
+    cell: ({ row: { original: run } }) => <DagsterLink path={`/runs/${run.run_id}`}>{run.job}</DagsterLink>,
+  }),
   helper.accessor("status", {
     header: "Status",
     cell: (cell) => (

@@ -3,6 +3,7 @@ import { type FormEvent, useEffect, useRef, useState } from "react";
 import { ApiError, api, read } from "~/api/client";
 import { Notice } from "~/design/blocks";
 import { Button } from "~/design/button";
+import { wantedInDagster } from "~/design/dagster";
 import { Input } from "~/design/field";
 
 export function LoginPage() {
@@ -12,7 +13,11 @@ export function LoginPage() {
   const [password, setPassword] = useState("");
   const login = useMutation({
     mutationFn: () => read(api.POST("/api/login", { body: { name, password } })),
-    onSuccess: (me) => client.setQueryData(["me"], me),
+    onSuccess: (me) => {
+      const wanted = wantedInDagster(window.location.search);
+      if (wanted) window.location.assign(wanted);
+      else client.setQueryData(["me"], me);
+    },
     onError: () => setPassword(""),
   });
   useEffect(() => first.current?.focus(), []);

@@ -5,6 +5,7 @@ import { Link, useLocation } from "wouter";
 import { api, read, type Schemas } from "~/api/client";
 import { useSnapshot } from "~/api/queries";
 import { Button } from "~/design/button";
+import { DAGSTER } from "~/design/dagster";
 import * as format from "~/design/format";
 import { chooseTheme, type Theme, useTheme } from "~/design/theme";
 
@@ -69,6 +70,18 @@ function TopBar({ me }: { me: Schemas["Me"] }) {
                 </li>
               );
             })}
+            <li>
+              {/* a page of its own, which has no way back to this one */}
+              <a
+                href={DAGSTER}
+                target="_blank"
+                rel="noopener"
+                className="block rounded-md px-2.5 py-1 font-medium text-muted hover:bg-raised hover:text-ink"
+              >
+                Dagster <span aria-hidden="true">↗</span>
+                <span className="sr-only">(opens in a new tab)</span>
+              </a>
+            </li>
           </ul>
         </nav>
         <div
