@@ -123,9 +123,7 @@ def upgrade(
 
 @app.command()
 def up(
-    port: Annotated[
-        int, typer.Option(help="Port of the dashboard, its API and the Dagster UI", min=1, max=65535)
-    ] = 3000,
+    port: Annotated[int, typer.Option(help="Port of dashboard, API and Dagster UI", min=1, max=65535)] = 3000,
     host: Annotated[
         str, typer.Option(help="Address to listen on; for others than this machine, behind a proxy with TLS")
     ] = "127.0.0.1",

@@ -58,9 +58,7 @@ def say_how_to_log_in(users: Users, console: Console) -> None:
         password = secrets.token_urlsafe(PASSWORD_BYTES)
         users.add(USER, Role.ADMIN, password, "nexgen demo")
         console.print(f"Log in as [bold]{USER}[/] with the password {password}", highlight=False, soft_wrap=True)
-        console.print(
-            "      It is shown this once. The user may do everything; `nexgen users disable demo` keeps it out."
-        )
+        console.print("      It is shown this once. The user has the role admin: it may do everything.")
 
 
 def _landed(access: S3Access, data: str) -> dict[str, Any] | None:

@@ -114,9 +114,7 @@ def _print_times(result: PipelineResult, console: Console) -> None:
 def _print_next(result: PipelineResult, console: Console) -> None:
     name = result.settings.deployment
     prefix = "" if name == "local" else f"NEXGEN_DEPLOYMENT={name} "
-    console.print(
-        f"Next: [bold]{prefix}nexgen up[/], then [bold]http://127.0.0.1:3000[/] to look at the orders and decide,"
-    )
-    console.print("      and behind `Dagster` lineage, runs and tables", highlight=False)
+    console.print(f"Next: [bold]{prefix}nexgen up[/], then [bold]http://127.0.0.1:3000[/] to look at the orders, and")
+    console.print("      to decide; behind `Dagster` stand lineage, runs and tables", highlight=False)
     console.print(f"      [bold]{prefix}nexgen orders list[/] to decide at the prompt")
     console.print(f"      [bold]{prefix}nexgen land FILE.csv[/], then [bold]{prefix}nexgen run[/] for your own sales")

@@ -60,11 +60,15 @@ def serve(settings: Settings, host: str, port: int, console: Console) -> None:
             _start(settings, "daemon", ["dagster._daemon", "run", "-w", str(workspace)], running)
             with dagster_ui(instance, workspace) as ui:
                 server = server_of(create_app(settings, door, dagster=ui), settings, running.values())
-                _say_where_things_are(settings, access, settings.public_url or f"http://{host}:{port}", console)
+                _say_where_things_are(settings, access, settings.public_url or _address(host, port), console)
                 _say_who_listens(settings, host, console)
                 _say_what_is_missing(access, door.users, console)
                 server.run([listening])
             _require_all(running)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _say_where_things_are(settings: Settings, access: S3Access, address: str, console: Console) -> None:
