@@ -1,14 +1,9 @@
 """`nexgen up` as a person runs it: in a terminal, ended by Ctrl-C."""
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,61 +14,33 @@ import obstore
 import psutil
 import pytest
 
+from nexgen_assets.dashboard.roles import Role
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.resources.embedded_s3 import embedded_s3
 from nexgen_assets.resources.lake import S3Access
+from nexgen_assets.settings import Settings
 from nexgen_assets.tables import LANDING_FILES, RAW_SALES, REORDER_RECOMMENDATIONS
+from nexgen_assets_tests.up import Up, add_user, address, browser, descendants, free_port, start, wait_until_it_serves
 
 ASSETS = {"raw_sales", "cleaned_features", "trained_model", "forecasts", "reorder_recommendations"}
-QUERY = "{ assetNodes { assetKey { path } } }"
+QUERY = {"query": "{ assetNodes { assetKey { path } } }"}
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start(home: Path, port: int, **settings: str) -> "subprocess.Popen[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "NEXGEN_", "SPARK_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "nexgen_assets", "up", "--port", str(port)],
-        env={**kept, **settings, "NEXGEN_HOME": str(home)},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # a process group of its own, like a terminal's foreground job
-    )
-
-
-def asset_names(port: int, seconds: float = 90) -> set[str]:
-    """The assets that the webserver lists, once it answers."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/graphql",
-        json.dumps({"query": QUERY}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # our own server
-                nodes = json.load(answer)["data"]["assetNodes"]
-            return {node["assetKey"]["path"][-1] for node in nodes}
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.5)
-    raise AssertionError(f"the webserver did not answer within {seconds} s")
-
-
-def descendants(process: "subprocess.Popen[str]") -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
+    return free_port()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_serves_the_graph_and_ends_whole_at_ctrl_c(tmp_path: Path, port: int, stop: signal.Signals) -> None:
+    settings = Settings(home=tmp_path)
+    add_user(settings, Role.VIEWER)
     process = start(tmp_path, port)
     try:
-        assert asset_names(port) >= ASSETS
+        wait_until_it_serves(process, port)
+        with browser(port, settings, Role.VIEWER) as viewer:
+            nodes = viewer.post("/dagster/graphql", json=QUERY).json()["data"]["assetNodes"]
+        assert {node["assetKey"]["path"][-1] for node in nodes} >= ASSETS
         children = descendants(process)
         if stop == signal.SIGINT:
             os.killpg(process.pid, stop)  # the terminal sends Ctrl-C to the whole group
@@ -81,7 +48,7 @@ def test_serves_the_graph_and_ends_whole_at_ctrl_c(tmp_path: Path, port: int, st
             process.send_signal(stop)
         output, _ = process.communicate(timeout=30)
         assert process.returncode == 0, output
-        assert f"http://127.0.0.1:{port}" in output
+        assert f"{address(port)}/dagster" in output
         _, alive = psutil.wait_procs(children, timeout=10)
         assert not alive
     finally:
@@ -100,6 +67,17 @@ def test_says_so_when_the_port_is_taken(tmp_path: Path) -> None:
 
 
 FILES, LINES = 10_000, 10
+
+
+def test_says_who_can_be_made_a_user_where_there_is_nobody_and_which_process_ended(tmp_path: Path, port: int) -> None:
+    process = start(tmp_path, port)
+    wait_until_it_serves(process, port)
+    next(child for child in descendants(process) if "code-server" in child.cmdline()).kill()
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "nexgen users add NAME --role admin" in output
+    assert "the code-server ended" in output
 
 
 @pytest.mark.slow
@@ -141,7 +119,7 @@ def land_small_file(access: S3Access, number: int) -> None:
     obstore.put(access.store("landing"), f"sales/{number:05}.csv", content.encode())
 
 
-def until(holds: Callable[[], bool], process: "subprocess.Popen[str]", what: str, seconds: float = 240) -> None:
+def until(holds: Callable[[], bool], process: Up, what: str, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert process.poll() is None, f"nexgen up ended before {what}"
