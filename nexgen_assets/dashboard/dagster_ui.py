@@ -27,8 +27,9 @@ from graphql import (
     specified_rules,
     validate,
 )
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -74,12 +75,18 @@ class DagsterUI:
 
 
 class _Webserver(DagsterWebserver[Any, Any]):
-    """Dagster's own, but for GraphQL by GET; what comes by websocket is validated like what comes by POST."""
+    """Dagster's own, but no GraphQL by GET, and what comes by websocket is validated like what comes by POST."""
 
     async def graphql_http_endpoint(self, request: Request) -> HTMLResponse | PlainTextResponse | JSONResponse:
         if request.method != "POST":
             return JSONResponse({"detail": ONLY_BY_POST}, 405, {"Allow": "POST"})
         return await super().graphql_http_endpoint(request)
+
+    async def download_captured_logs_endpoint(self, request: Request) -> FileResponse:
+        try:
+            return await super().download_captured_logs_endpoint(request)
+        except ValueError:  # a path that is none of a log, one that leads out of their folder included
+            raise HTTPException(404, "there is no such log") from None
 
     async def execute_graphql_subscription(
         self,
