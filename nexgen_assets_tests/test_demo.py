@@ -1,6 +1,7 @@
 """The demo on a small sample, as a person runs it: one command, real S3, real engines, the real Dagster instance."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from nexgen_assets.dashboard.users import Users
 from nexgen_assets.definitions import defs
 from nexgen_assets.forecasting.promotion import FIT_TO_SERVE
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.landing_zone import LandingZone
 from nexgen_assets.launcher import open_instance
+from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.embedded_s3 import embedded_s3
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.sales.quality import FRESH
@@ -96,6 +99,15 @@ def test_the_summary_says_what_a_person_wants_to_know(printed: str) -> None:
         assert words in printed
 
 
+def test_the_first_demo_makes_an_admin_and_only_shows_the_password(home: Path, printed: str) -> None:
+    [password] = re.findall("Log in as demo with the password ([^ \\n]+)\n", printed)
+    user = Users(open_book(Settings(home=home)).database).with_password("demo", password)
+    assert user
+    assert user.role == "admin"
+    kept = [file for file in home.rglob("*") if file.is_file() and password.encode() in file.read_bytes()]
+    assert kept == []
+
+
 def test_no_line_is_lost(tables: dict[str, pa.Table]) -> None:
     assert tables["raw_sales"].num_rows == tables["cleaned_sales"].num_rows + tables["rejected_sales"].num_rows
 
@@ -170,9 +182,12 @@ def test_every_check_ends_in_a_verdict_and_no_blocking_one_has_failed(home: Path
 
 
 def test_a_second_demo_changes_no_row(home: Path, tables: dict[str, pa.Table]) -> None:
-    finish(start(home, *SMALL))
+    output = finish(start(home, *SMALL))
     again = snapshot(home)
     assert [name for name in tables if not tables[name].equals(again[name])] == []
+    # nor the user's password, which is not known any more
+    assert "with the password" not in output
+    assert "nexgen users password demo" in output
 
 
 def test_the_day_after_nothing_has_changed(home: Path, tables: dict[str, pa.Table]) -> None:  # noqa: ARG001

@@ -31,6 +31,7 @@ WRONG = {
     "NEXGEN_THREADS": "0",
     "NEXGEN_RETENTION_DAYS": "0",
     "NEXGEN_RUN_RETENTION_DAYS": "forever",
+    "NEXGEN_PUBLIC_URL": "https://orders.example.com/nexgen",
     "NEXGEN_SCHEDULES": "maybe",
 }
 
@@ -72,6 +73,18 @@ def test_the_environment_goes_before_the_env_file(empty_folder: Path, monkeypatc
     monkeypatch.setenv("NEXGEN_COUNTRY", "AT")
     settings = load_settings()
     assert (settings.country, settings.timezone) == ("AT", "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("https://Orders.Example.com/", "https://orders.example.com"),
+        ("http://10.0.0.7:8080", "http://10.0.0.7:8080"),
+        ("", None),
+    ],
+)
+def test_the_public_address_is_kept_as_browsers_write_it(told: str, meant: str | None) -> None:
+    assert load_settings(public_url=told).public_url == meant
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from nexgen_assets.cli import app
+from nexgen_assets.commands.demo import say_how_to_log_in
 from nexgen_assets.dashboard.tokens import Tokens
 from nexgen_assets.dashboard.users import UserError, Users
 from nexgen_assets.decisions.database import DecisionDatabase
@@ -99,3 +101,13 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     with pytest.raises(UserError, match=why):
         nexgen(*arguments, password=password)
+
+
+def test_the_demo_makes_no_user_where_there_is_somebody(nexgen: Nexgen, database: DecisionDatabase) -> None:
+    nexgen("add", "anna", "--role", "admin")
+    console = Console()
+    with console.capture() as told:
+        say_how_to_log_in(Users(database), console)
+
+    assert told.get() == ""
+    assert [user.name for user in Users(database).all()] == ["anna"]

@@ -99,6 +99,13 @@ def test_the_description_is_a_page_made_of_our_own_files(as_role: AS) -> None:
     assert all(path.startswith("/api/docs/") for path in loaded)
 
 
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ADMIN])
+def test_where_dagster_runs_elsewhere_its_path_says_so(as_role: AS, role: Role) -> None:
+    found = as_role(role).get("/dagster/runs")
+    assert found.status_code == 404
+    assert "`nexgen up` serves it" in found.json()["detail"]
+
+
 def test_nobody_gets_anything_without_a_login(anonymous: TestClient) -> None:
     answers = {route: send(anonymous, route, query).status_code for route, (_, query) in ROUTES.items()}
 

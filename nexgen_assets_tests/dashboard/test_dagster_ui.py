@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -443,10 +444,16 @@ def test_a_viewer_logs_in_and_sees_lineage_and_runs(page: Page, port: int) -> No
     expect(dagster.get_by_text("ingest").first).to_be_visible()
 
 
-def test_who_was_led_to_the_login_comes_back_to_where_they_wanted_to_go(page: Page) -> None:
+def test_a_run_on_the_data_page_leads_to_it_in_dagster(page: Page, viewer: httpx.Client) -> None:
+    run = viewer.get("/api/runs").json()["runs"][0]["run_id"]
     page.goto("/dagster/runs")
     log_in(page)
-    page.wait_for_url("**/dagster/runs")
+    page.wait_for_url("**/dagster/runs")  # where they wanted to go
+    page.goto("/data")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="ingest").first.click()
+    expect(opened.value).to_have_url(re.compile(f"/dagster/runs/{run}"))
+    expect(opened.value.get_by_text(run[:8]).first).to_be_visible()
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/dagster", "/dagster.evil.example"])

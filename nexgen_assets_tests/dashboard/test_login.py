@@ -1,6 +1,7 @@
 """Logging in, and what ends a login: users, sessions, tokens."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from nexgen_assets.dashboard.app import create_app
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.roles import Role
 from nexgen_assets.dashboard.sessions import Sessions, session_key
@@ -36,6 +38,25 @@ def test_the_right_password_opens_a_session(anonymous: TestClient) -> None:
     assert anonymous.get("/api/me").json() == answer.json()
     cookie = answer.headers["set-cookie"].lower()
     assert all(word in cookie for word in ("httponly", "samesite=lax", "secure"))
+
+
+@pytest.mark.usefixtures("anna")
+def test_behind_a_proxy_with_tls_cookies_go_by_https_only_and_its_address_is_no_other_site(door: FrontDoor) -> None:
+    settings = door.settings.model_copy(update={"public_url": "https://orders.example.com"})
+    app = create_app(settings, replace(door, settings=settings))
+    # what the proxy sends on: not by TLS, and to a host of its own
+    with TestClient(app, base_url="http://127.0.0.1:3000") as proxied:
+        proxied.headers["Origin"] = "https://orders.example.com"
+        assert "secure" in log_in(proxied).headers["set-cookie"].lower()
+        proxied.headers["Origin"] = "https://orders.example.com.evil.example"
+        assert log_in(proxied).status_code == 403
+
+
+@pytest.mark.usefixtures("anna")
+def test_without_tls_a_cookie_reaches_the_browser_all_the_same(app: FastAPI) -> None:
+    with TestClient(app, base_url="http://127.0.0.1:3000", headers={"Origin": "http://127.0.0.1:3000"}) as client:
+        assert "secure" not in log_in(client).headers["set-cookie"].lower()
+        assert client.get("/api/me").status_code == 200
 
 
 @pytest.mark.usefixtures("anna")
