@@ -134,7 +134,7 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     )
     public_url: str | None = Field(
         None,
-        description="Address at which a proxy in front of `nexgen up` serves it, https://orders.example.com; empty "
+        description="Address at which a proxy in front of the dashboard serves it, https://orders.example.com; empty "
         "without one",
     )
     mlflow_uri: str | None = Field(
