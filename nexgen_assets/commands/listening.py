@@ -5,8 +5,7 @@ What belongs here: the web server's configuration. What does not: what is served
 
 import logging
 import socket
-import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,11 +35,11 @@ def bound_socket(host: str, port: int, instead: str) -> Iterator[socket.socket]:
         yield made
 
 
-def server_of(app: FastAPI, settings: Settings, needed: Collection["subprocess.Popen[bytes]"] = ()) -> uvicorn.Server:
-    """A server that stops when any of the processes that it needs has ended."""
+def server_of(app: FastAPI, settings: Settings, goes_on: Callable[[], bool] = lambda: True) -> uvicorn.Server:
+    """A server that stops at Ctrl-C, at SIGTERM, or when `goes_on` says no."""
 
     async def look() -> None:
-        server.should_exit |= any(process.poll() is not None for process in needed)
+        server.should_exit |= not goes_on()
 
     server = uvicorn.Server(
         uvicorn.Config(

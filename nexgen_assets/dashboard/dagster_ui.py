@@ -16,6 +16,7 @@ import dagster as dg
 from dagster import __version__
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_webserver import cli
 from dagster_webserver.webserver import DagsterWebserver
 from graphql import (
     ASTValidationRule,
@@ -129,6 +130,10 @@ class _OnlyReads(ASTValidationRule):
 @contextmanager
 def dagster_ui(instance: dg.DagsterInstance, workspace: Path) -> Iterator[DagsterUI]:
     """The UI of the code servers that the workspace file names."""
+    # as the server that Dagster ships does: a pool of connections to the database, where there is one
+    instance.optimize_for_webserver(
+        cli.DEFAULT_DB_STATEMENT_TIMEOUT, cli.DEFAULT_POOL_RECYCLE, cli.DEFAULT_POOL_MAX_OVERFLOW
+    )
     with ExitStack() as contexts:
 
         def app(kind: type[_Webserver], *, is_read_only: bool) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""`nexgen up` as a person runs it: in a terminal, ended by Ctrl-C."""
+"""`nexgen up` as a person or a service manager runs it: started, ended, killed."""
 
 import os
 import signal
@@ -31,8 +31,7 @@ def port() -> int:
     return free_port()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_serves_the_graph_and_ends_whole_at_ctrl_c(tmp_path: Path, port: int, stop: signal.Signals) -> None:
+def test_serves_the_graph_alone_and_ends_whole_when_told_to(tmp_path: Path, port: int) -> None:
     settings = Settings(home=tmp_path)
     add_user(settings, Role.VIEWER)
     process = start(tmp_path, port)
@@ -41,11 +40,11 @@ def test_serves_the_graph_and_ends_whole_at_ctrl_c(tmp_path: Path, port: int, st
         with browser(port, settings, Role.VIEWER) as viewer:
             nodes = viewer.post("/dagster/graphql", json=QUERY).json()["data"]["assetNodes"]
         assert {node["assetKey"]["path"][-1] for node in nodes} >= ASSETS
+        second, _ = start(tmp_path, free_port()).communicate(timeout=60)
+        assert "already: stop it first" in second
         children = descendants(process)
-        if stop == signal.SIGINT:
-            os.killpg(process.pid, stop)  # the terminal sends Ctrl-C to the whole group
-        else:
-            process.send_signal(stop)
+        # as a service manager does; what Ctrl-C does is seen where all of `/dagster` is tested
+        process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
         assert process.returncode == 0, output
         assert f"{address(port)}/dagster" in output
@@ -67,6 +66,23 @@ def test_says_so_when_the_port_is_taken(tmp_path: Path) -> None:
 
 
 FILES, LINES = 10_000, 10
+
+
+@pytest.mark.slow
+def test_a_killed_one_leaves_no_second_daemon(tmp_path: Path, port: int) -> None:
+    killed = start(tmp_path, port)
+    wait_until_it_serves(killed, port)
+    left = descendants(killed)
+    killed.kill()
+    killed.communicate()
+    try:
+        output, _ = start(tmp_path, port).communicate(timeout=60)
+        assert "already: stop it first (processes" in output
+        [daemon] = [process for process in left if "dagster._daemon" in process.cmdline()]
+        assert f"{daemon.pid}" in output
+    finally:
+        for process in left:
+            process.kill()
 
 
 def test_says_who_can_be_made_a_user_where_there_is_nobody_and_which_process_ended(tmp_path: Path, port: int) -> None:
