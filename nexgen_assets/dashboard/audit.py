@@ -37,9 +37,7 @@ class AuditLog:
         """The last entries, newest first."""
         return self.page(last).entries
 
-    def page(
-        self, size: int, who: str | None = None, what: str | None = None, start: int | None = None
-    ) -> AuditPage:
+    def page(self, size: int, who: str | None = None, what: str | None = None, start: int | None = None) -> AuditPage:
         """Entries of a person (a part of their name will do) and an action, from entry `start` on back in time.
 
         Pages begin at an entry, not at a count: what is written meanwhile shifts none.

@@ -207,7 +207,11 @@ const COLUMNS = columnsOf<Row>((helper) => [
       </>
     ),
   }),
-  helper.accessor("role", { header: "Role", cell: (cell) => format.words(cell.getValue()) }),
+  helper.accessor("role", {
+    header: "Role",
+    meta: { isWide: true },
+    cell: (cell) => format.words(cell.getValue()),
+  }),
   helper.accessor("created_at", {
     header: "Made",
     meta: { isWide: true },

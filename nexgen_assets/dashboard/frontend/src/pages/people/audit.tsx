@@ -65,11 +65,11 @@ export default function AuditPage() {
 const COLUMNS = columnsOf<Schemas["AuditEntry"]>((helper) => [
   helper.accessor("at", {
     header: "When",
-    cell: (cell) => <span title={cell.getValue()}>{format.instant(cell.getValue())}</span>,
+    cell: (cell) => <span title={cell.getValue()} className="block min-w-20">{format.instant(cell.getValue())}</span>,
   }),
   helper.accessor("who", {
     header: "Who",
-    cell: (cell) => <span className="break-all">{cell.getValue()}</span>,
+    cell: (cell) => <span className="block min-w-14 break-all">{cell.getValue()}</span>,
   }),
   helper.accessor("what", { header: "What", cell: (cell) => format.words(cell.getValue()) }),
   helper.accessor("about", {
