@@ -65,7 +65,11 @@ export default function AuditPage() {
 const COLUMNS = columnsOf<Schemas["AuditEntry"]>((helper) => [
   helper.accessor("at", {
     header: "When",
-    cell: (cell) => <span title={cell.getValue()} className="block min-w-20">{format.instant(cell.getValue())}</span>,
+    cell: (cell) => (
+      <span title={cell.getValue()} className="block min-w-20">
+        {format.instant(cell.getValue())}
+      </span>
+    ),
   }),
   helper.accessor("who", {
     header: "Who",

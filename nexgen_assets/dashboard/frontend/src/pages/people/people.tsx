@@ -78,7 +78,9 @@ function Users({ users, ask }: { users: User[]; ask: (asked: Asked) => void }) {
 const COLUMNS = columnsOf<Row>((helper) => [
   helper.accessor("name", {
     header: "Name",
-    cell: ({ row: { original: user } }) => <span className="block min-w-20 break-all font-medium">{user.name}</span>,
+    cell: ({ row: { original: user } }) => (
+      <span className="block min-w-20 break-all font-medium">{user.name}</span>
+    ),
   }),
   helper.accessor("role", { header: "Role", cell: (cell) => format.words(cell.getValue()) }),
   helper.accessor("is_disabled", {
