@@ -27,6 +27,8 @@ WORKLISTS: tuple[dict[str, Any], ...] = (
     {"q": "l0003 c05", "no_need": True},
     {"standing": "proposed", "sort": "order_units", "descending": True},
 )
+ROUND = 15  # requests of a round of every page
+OF_ONE_SERIES = ("product x location", "two years of history")
 PERIODS = (("2025-12-10", "2026-03-10"), ("2025-09-10", "2026-03-10"), ("2024-03-11", "2026-03-10"))
 
 

@@ -5,7 +5,10 @@ What belongs here: reading days, and finding a series in them. What does not: wh
 Files never change, so what was read of them is never out of date: after a run only its days are read.
 """
 
+import logging
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date
 from threading import Lock
@@ -23,8 +26,11 @@ from nexgen_assets.forecasting.rows import SERIES, day_numbers, series_key
 from nexgen_assets.io_managers.delta_tables import TableReader
 from nexgen_assets.tables import DAY
 
+logger = logging.getLogger(__name__)
+
 MOST_BYTES = 600_000_000
 MOST_ROWS = 20_000_000  # days that hold more are not read whole
+ROWS_AT_ONCE = 1_000_000  # whoever asks for more does not wait for them
 ROWS_PER_READ = 500_000  # bounds what is held beside the days that are kept
 
 
@@ -55,6 +61,10 @@ class Wanted:
 
     columns: tuple[str, ...]
     condition: str = "true"
+
+
+Days = Mapping[date, DayFiles]
+Keys = Mapping[date, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -95,17 +105,24 @@ class SeriesNumbers:
 
 
 class BySeries:
-    """Days that were read, the least recently used forgotten first."""
+    """Days that were read, the least recently used forgotten first.
 
-    def __init__(self, most_bytes: int = MOST_BYTES, most_rows: int = MOST_ROWS) -> None:
+    Where many rows have to be read, that is done in the background: meanwhile a series is read alone.
+    """
+
+    def __init__(
+        self, most_bytes: int = MOST_BYTES, most_rows: int = MOST_ROWS, rows_at_once: int = ROWS_AT_ONCE
+    ) -> None:
         self._days: LRUCache[tuple[Any, ...], DayRows] = LRUCache(most_bytes, getsizeof=lambda day: day.bytes)
         self._numbers = SeriesNumbers()
         self._most_rows = most_rows
-        self._lock, self._reading = Lock(), Lock()
+        self._rows_at_once = rows_at_once
+        self._lock = Lock()
+        self._reading = defaultdict[tuple[str, Wanted], Lock](Lock)
+        self._background = ThreadPoolExecutor(1, "read-ahead")
+        self._running: dict[tuple[Any, ...], Future[None]] = {}
 
-    def rows(
-        self, reader: TableReader, files: Mapping[date, DayFiles], wanted: Wanted, product_id: str, location: str
-    ) -> pa.Table:
+    def rows(self, reader: TableReader, files: Days, wanted: Wanted, product_id: str, location: str) -> pa.Table:
         """The rows of the reader's days that are wanted of one series, oldest first, with their day.
 
         Decimals are told as float64. If the days hold too many rows to be kept, the series alone is read.
@@ -113,25 +130,66 @@ class BySeries:
         days = {day: of_day for day, of_day in files.items() if reader.start <= day <= reader.end}
         if sum(of_day.rows for of_day in days.values()) > self._most_rows:
             return _read_alone(reader, wanted, product_id, location)
-        known = self._known(reader, days, wanted)
+        keys = {day: (reader.table.name, of_day.paths, wanted) for day, of_day in days.items()}
+        known = self._known(reader, days, wanted, keys)
+        if known is None:
+            return _read_alone(reader, wanted, product_id, location)
         number = self._numbers.find(product_id, location)
-        found = {} if number is None else {day: rows.of(number) for day, rows in known.items()}
+        found = {} if number is None else {day: known[day].of(number) for day in keys}
         return _joined(reader, wanted, found)
 
-    def _known(self, reader: TableReader, days: Mapping[date, DayFiles], wanted: Wanted) -> dict[date, DayRows]:
-        """Every one of the days, by age; those that are missing are read by one caller, for whom others wait."""
-        keys = {day: (reader.table.name, of_day.paths, wanted) for day, of_day in days.items()}
-        known = self._kept(keys)
-        if len(known) < len(keys):
-            with self._reading:
-                known = self._kept(keys)
-                for some in _reads(days, known):
-                    for day, rows in self._read(reader, some, wanted):
-                        known[day] = rows
-                        self._keep(keys[day], rows)
-        return {day: known[day] for day in keys}
+    def _known(self, reader: TableReader, days: Days, wanted: Wanted, keys: Keys) -> Mapping[date, DayRows] | None:
+        """Every one of the days; None if they would have to be waited for."""
+        kept = self._kept(keys)
+        missing = sum(of_day.rows for day, of_day in days.items() if day not in kept)
+        if missing > self._rows_at_once:
+            self._read_in_background(reader, days, wanted, keys)
+            return None
+        return self._read_missing(reader, days, wanted, keys, is_patient=False) if missing else kept
 
-    def _kept(self, keys: Mapping[date, tuple[Any, ...]]) -> dict[date, DayRows]:
+    def wait(self) -> None:
+        """Until nothing is read in the background."""
+        with self._lock:
+            running = list(self._running.values())
+        wait(running)
+
+    def _read_in_background(self, reader: TableReader, days: Days, wanted: Wanted, keys: Keys) -> None:
+        """Once for the same days and columns at a time."""
+        what = (reader.table.name, reader.start, reader.end, wanted)
+
+        def read() -> None:
+            try:
+                self._read_missing(reader, days, wanted, keys, is_patient=True)
+            except Exception:
+                # the page that asks next reads by itself, and tells its reader
+                logger.exception("%s cannot be read ahead", reader.table.name)
+            finally:
+                with self._lock:
+                    self._running.pop(what, None)
+
+        with self._lock:
+            if what not in self._running:
+                self._running[what] = self._background.submit(read)
+
+    def _read_missing(
+        self, reader: TableReader, days: Days, wanted: Wanted, keys: Keys, *, is_patient: bool
+    ) -> dict[date, DayRows] | None:
+        """Every one of the days, those that are missing read; None if another caller is at it, unless one is patient."""
+        with self._lock:
+            reading = self._reading[reader.table.name, wanted]
+        if not reading.acquire(blocking=is_patient):
+            return None
+        try:
+            known = self._kept(keys)
+            for some in _reads(days, known):
+                for day, rows in self._read(reader, some, wanted):
+                    known[day] = rows
+                    self._keep(keys[day], rows)
+            return known
+        finally:
+            reading.release()
+
+    def _kept(self, keys: Keys) -> dict[date, DayRows]:
         with self._lock:
             return {day: self._days[key] for day, key in keys.items() if key in self._days}
 
@@ -145,13 +203,16 @@ class BySeries:
         numbers, of_row = self._numbers.of(rows), day_numbers(rows[DAY])
         order, rows = np.lexsort((numbers, of_row)), _plain(rows.select(list(wanted.columns)))
         ends = np.searchsorted(of_row[order], day_numbers(pa.chunked_array([pa.array(days, pa.date32())])), "right")
+        of_day = np.array([], np.int32)
         for day, first, end in zip(days, (0, *ends), ends, strict=False):
             place = order[first:end]
+            # days of the same series share their numbers
+            of_day = of_day if np.array_equal(of_day, numbers[place]) else numbers[place]
             # a copy: a part of what was read would keep all of it
-            yield day, DayRows(numbers[place], _batch(rows.take(pa.array(place))))
+            yield day, DayRows(of_day, _batch(rows.take(pa.array(place))))
 
 
-def _reads(days: Mapping[date, DayFiles], known: Mapping[date, DayRows]) -> Iterator[list[date]]:
+def _reads(days: Days, known: Mapping[date, DayRows]) -> Iterator[list[date]]:
     """The days that are not known, in runs without a known one between, of ROWS_PER_READ or one day."""
     run, rows = list[date](), 0
     for day, files in days.items():

@@ -153,7 +153,8 @@ def _published_rows(view: View, day: date) -> pa.Table:
     """All columns of the day's rows, the most urgent first."""
 
     def read() -> pa.Table:
-        rows = view.rows(REORDER_RECOMMENDATIONS, day, day, REORDER_RECOMMENDATIONS.names)
+        # not by `rows`, which would remember them in their other order too
+        rows = view.tables.read(REORDER_RECOMMENDATIONS, day, day)
         return most_urgent(rows, rows.num_rows).combine_chunks()
 
     return view.remembered(REORDER_RECOMMENDATIONS, f"urgent rows {day}", read)
