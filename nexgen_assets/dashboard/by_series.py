@@ -174,7 +174,7 @@ class BySeries:
     def _read_missing(
         self, reader: TableReader, days: Days, wanted: Wanted, keys: Keys, *, is_patient: bool
     ) -> dict[date, DayRows] | None:
-        """Every one of the days, those that are missing read; None if another caller is at it, unless one is patient."""
+        """Every one of the days; None if another caller is reading them, unless one is patient."""
         with self._lock:
             reading = self._reading[reader.table.name, wanted]
         if not reading.acquire(blocking=is_patient):
