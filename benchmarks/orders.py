@@ -42,13 +42,15 @@ SUPPLIERS = 200
 def main() -> None:
     options = _options()
     rng = np.random.default_rng(options.lines)
-    keys = _keys(options.lines, options.products)
+    keys = keys_of(options.lines, options.products)
     rate = np.exp(rng.normal(-0.3, 1.3, options.lines))
-    inputs = (_positions(keys, rate, rng), _features(keys, rate, rng), _forecasts(keys, rate), _calibration(rng))
+    inputs = (positions_of(keys, rate, rng), features_of(keys, rate, rng), _forecasts(keys, rate), calibration_of(rng))
     policy = Policy(0.95, 1, order_line_cost=1.0)
-    orders, free = _timed(lambda: orders_of_origin(*inputs, policy, _policies()), options.repeat)
+    orders, free = _timed(lambda: orders_of_origin(*inputs, policy, order_policies()), options.repeat)
     half = pc.call_function("sum", [orders["order_value"]]).as_py() / 2
-    _, cut = _timed(lambda: orders_of_origin(*inputs, replace(policy, daily_budget=half), _policies()), options.repeat)
+    _, cut = _timed(
+        lambda: orders_of_origin(*inputs, replace(policy, daily_budget=half), order_policies()), options.repeat
+    )
     found, told = _timed(lambda: order_exceptions(orders), options.repeat)
 
     grid = Grid(title=f"{options.lines:,} order lines, the best of {options.repeat}")
@@ -82,13 +84,13 @@ def _timed(work: Callable[[], pa.Table], repeat: int) -> tuple[pa.Table, float]:
     return result, min(seconds)
 
 
-def _keys(lines: int, products: int) -> dict[str, Any]:
+def keys_of(lines: int, products: int) -> dict[str, Any]:
     line = np.arange(lines)
     texts = {"product_id": np.char.mod("%06d", line % products), "location": np.char.mod("L%04d", line // products)}
     return {"day": pa.array([DAY] * lines), **{name: pa.array(text) for name, text in texts.items()}}
 
 
-def _positions(keys: dict[str, Any], rate: np.ndarray, rng: np.random.Generator) -> pa.Table:
+def positions_of(keys: dict[str, Any], rate: np.ndarray, rng: np.random.Generator) -> pa.Table:
     lines = len(rate)
     perishable, limited = rng.random(lines) < 0.2, rng.random(lines) < 0.3
     flags = {c.name: np.zeros(lines, np.bool_) for c in INVENTORY_POSITIONS.columns if c.name.startswith("is_")}
@@ -108,10 +110,10 @@ def _positions(keys: dict[str, Any], rate: np.ndarray, rng: np.random.Generator)
         "min_order_value": np.full(lines, 200.0),
         "inventory_source": pa.array(["count"] * lines),
     }
-    return _rows(INVENTORY_POSITIONS, {**keys, **flags, **told}, lines)
+    return rows_of(INVENTORY_POSITIONS, {**keys, **flags, **told}, lines)
 
 
-def _features(keys: dict[str, Any], rate: np.ndarray, rng: np.random.Generator) -> pa.Table:
+def features_of(keys: dict[str, Any], rate: np.ndarray, rng: np.random.Generator) -> pa.Table:
     lines = len(rate)
     units = {c.name: rate for c in CLEANED_FEATURES.columns if c.unit in {"units", "units per day"}}
     told = {
@@ -124,7 +126,7 @@ def _features(keys: dict[str, Any], rate: np.ndarray, rng: np.random.Generator) 
         "is_new_item": np.zeros(lines, np.bool_),
     }
     rest = {c.name: np.zeros(lines) for c in CLEANED_FEATURES.columns if not c.nullable and c.name not in keys}
-    return _rows(CLEANED_FEATURES, {**rest, **keys, **units, **told}, lines)
+    return rows_of(CLEANED_FEATURES, {**rest, **keys, **units, **told}, lines)
 
 
 def _forecasts(keys: dict[str, Any], rate: np.ndarray) -> pa.Table:
@@ -133,15 +135,15 @@ def _forecasts(keys: dict[str, Any], rate: np.ndarray) -> pa.Table:
     columns = {name: values.take(of_line) for name, values in keys.items()}
     horizon = np.tile(np.arange(1, HORIZON_DAYS + 1), lines)
     columns |= {"horizon": horizon, "mean": np.repeat(rate, HORIZON_DAYS)}
-    return _rows(FORECASTS, {**columns, "model_version": pa.array(["m1"] * len(horizon))}, len(horizon))
+    return rows_of(FORECASTS, {**columns, "model_version": pa.array(["m1"] * len(horizon))}, len(horizon))
 
 
-def _calibration(rng: np.random.Generator) -> Calibration:
+def calibration_of(rng: np.random.Generator) -> Calibration:
     means = np.tile(np.exp(rng.normal(-0.3, 1.3, 2_000))[:, None], (1, HORIZON_DAYS))
     return calibrate(rng.poisson(means * rng.gamma(2, 0.5, means.shape)).astype(np.float64), means, means[:, 0])
 
 
-def _policies() -> pa.Table:
+def order_policies() -> pa.Table:
     arrival = {"effective_date": DAY, "arrived_at": datetime(2026, 3, 1, tzinfo=UTC), "file_key": "policies.csv"}
     lines = [
         {"abc_class": "A", "service_level": 0.98},
@@ -157,7 +159,7 @@ def _some(values: np.ndarray, which: np.ndarray) -> pa.Array:
     return pa.array(values, mask=~which)
 
 
-def _rows(table: Table, columns: dict[str, Any], rows: int) -> pa.Table:
+def rows_of(table: Table, columns: dict[str, Any], rows: int) -> pa.Table:
     """Rows of the table; what is not told is null."""
     arrays = (columns.get(c.name, pa.nulls(rows)) for c in table.columns)
     cast = [pa.array(a).cast(c.type) for a, c in zip(arrays, table.columns, strict=True)]

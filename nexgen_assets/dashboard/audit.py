@@ -3,6 +3,7 @@
 What belongs here: writing and reading entries. What does not: the history of order lines (`decisions/book.py`).
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,6 +14,14 @@ from nexgen_assets.decisions.book import Clock, now
 from nexgen_assets.decisions.database import DecisionDatabase
 
 LONGEST = 500
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """Entries newest first. `older` is the first entry of the next page, None at the end."""
+
+    entries: list[AuditRow]
+    older: int | None
 
 
 class AuditLog:
@@ -26,9 +35,28 @@ class AuditLog:
 
     def entries(self, last: int = 100) -> list[AuditRow]:
         """The last entries, newest first."""
-        query = sa.select(AuditRow).order_by(AuditRow.entry_id.desc()).limit(last)
+        return self.page(last).entries
+
+    def page(self, size: int, who: str | None = None, what: str | None = None, start: int | None = None) -> AuditPage:
+        """Entries of a person (a part of their name will do) and an action, from entry `start` on back in time.
+
+        Pages begin at an entry, not at a count: what is written meanwhile shifts none.
+        """
+        query = sa.select(AuditRow).order_by(AuditRow.entry_id.desc()).limit(size + 1)
+        if who:
+            query = query.where(AuditRow.who.icontains(who, autoescape=True))
+        if what:
+            query = query.where(AuditRow.what == what)
+        if start is not None:
+            query = query.where(AuditRow.entry_id <= start)
         with self._database.session() as session:
-            return list(session.scalars(query).all())
+            found = list(session.scalars(query).all())
+        return AuditPage(found[:size], found[size].entry_id if len(found) > size else None)
+
+    def actions(self) -> list[str]:
+        """Every action that ever stood in the log, by name."""
+        with self._database.session() as session:
+            return list(session.scalars(sa.select(AuditRow.what).distinct().order_by(AuditRow.what)).all())
 
 
 def add_entry(  # noqa: PLR0917

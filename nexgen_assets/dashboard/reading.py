@@ -13,12 +13,14 @@ from typing import Any
 import pyarrow as pa
 from cachetools import LRUCache
 
+from nexgen_assets.dashboard.by_series import BySeries, DayFiles, Wanted, files_by_day
 from nexgen_assets.io_managers.delta_tables import DeltaTables, TableReader
 from nexgen_assets.io_managers.snapshots import OpenedTables, Snapshot, Snapshots, SnapshotTables
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.tables import Table
 
 CACHE_BYTES = 400_000_000
+FEW_ROWS = 10_000
 ROW_BYTES = 400  # of an answer as Python objects, roughly
 SNAPSHOT_SECONDS = 2.0
 NEWEST_SECONDS = 10.0
@@ -33,6 +35,7 @@ class Lake:
         self._snapshots = Snapshots(self.tables)
         self._opened = OpenedTables(self.tables)
         self._cache = Cache()
+        self._by_series = BySeries()
         self._lock = Lock()
         self._view: View | None = None
         self._looked_at = float("-inf")
@@ -47,7 +50,7 @@ class Lake:
             if self._view is None or time.monotonic() - self._looked_at > SNAPSHOT_SECONDS:
                 snapshot = self._snapshots.current() or self._snapshots.newest()
                 if self._view is None or snapshot != self._view.snapshot:
-                    self._view = View(SnapshotTables(self.tables, snapshot, self._opened), self._cache)
+                    self._view = View(SnapshotTables(self.tables, snapshot, self._opened), self._cache, self._by_series)
                 self._looked_at = time.monotonic()
             return self._view
 
@@ -62,9 +65,10 @@ class Lake:
 class View:
     """The tables of one snapshot; every answer is read from one view."""
 
-    def __init__(self, tables: SnapshotTables, cache: "Cache") -> None:
+    def __init__(self, tables: SnapshotTables, cache: "Cache", by_series: BySeries) -> None:
         self.tables = tables
         self._cache = cache
+        self._by_series = by_series
 
     @property
     def snapshot(self) -> Snapshot:
@@ -87,8 +91,27 @@ class View:
         return self._cached(
             table,
             (start, end, tuple(columns), condition),
-            lambda: TableReader(table, self.tables.open(table), start, end).rows(start, end, columns, condition),
+            lambda: _own(TableReader(table, self.tables.open(table), start, end).rows(start, end, columns, condition)),
         )
+
+    def series(  # noqa: PLR0917
+        self,
+        table: Table,
+        product_id: str,
+        location: str,
+        start: date,
+        end: date,
+        columns: Sequence[str],
+        condition: str = "true",
+    ) -> pa.Table:
+        """Rows of one product at one location of days start..end, oldest first, with their day; decimals as float64."""
+        reader = TableReader(table, self.tables.open(table), start, end)
+        return self._by_series.rows(
+            reader, self._files(table, reader), Wanted(tuple(columns), condition), product_id, location
+        )
+
+    def _files(self, table: Table, reader: TableReader) -> dict[date, DayFiles]:
+        return self._cached(table, ("files",), lambda: files_by_day(reader.source))
 
     def all_rows(self, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of a small table that is not daily."""
@@ -129,18 +152,12 @@ class Cache:
         return found
 
 
+def _own(rows: pa.Table) -> pa.Table:
+    """A copy of few rows: as the engine hands them over, they lie in buffers for many."""
+    return rows.take(pa.array(range(rows.num_rows), pa.int64())) if rows.num_rows < FEW_ROWS else rows
+
+
 def _size(found: Any) -> float:
     if isinstance(found, pa.Table):
         return found.nbytes + 1
     return ROW_BYTES * (1 + len(found)) if isinstance(found, list | dict) else ROW_BYTES
-
-
-def literal(text: str) -> str:
-    """A text as SQL, whatever it holds."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def equals(**wanted: str | None) -> str:
-    """SQL: each of these columns has that text; those that are None may have any."""
-    told = [f'"{name}" = {literal(text)}' for name, text in wanted.items() if text is not None]
-    return " AND ".join(told) or "true"

@@ -139,6 +139,7 @@ def _required(session: Session, name: str) -> User:
 
 
 def _require_other_admin(session: Session, user: User) -> None:
-    others = sa.select(User.name).where(User.role == Role.ADMIN.value, ~User.is_disabled, User.name != user.name)
-    if user.role == Role.ADMIN.value and not user.is_disabled and session.scalar(others.limit(1)) is None:
+    # locked: two admins who demote each other at the same time would leave nobody
+    admins = sa.select(User.name).where(User.role == Role.ADMIN.value, ~User.is_disabled).order_by(User.name)
+    if session.scalars(admins.with_for_update()).all() == [user.name]:
         raise UserError(f"{user.name} is the last admin: make somebody else admin first")

@@ -238,9 +238,33 @@ def test_an_admin_adds_a_user_who_can_log_in(as_role: AS, anonymous: TestClient)
     assert made.status_code == 201
     assert "password" not in made.text
     assert log_in(anonymous, "bert").json()["role"] == "store"
-    told = [(entry["who"], entry["what"]) for entry in admin.get("/api/audit").json()]
+    told = [(entry["who"], entry["what"]) for entry in admin.get("/api/audit").json()["entries"]]
     assert ("admin", "user added") in told
     assert ("bert", "login") in told
+
+
+def test_the_audit_log_is_filtered_and_paged_newest_first(as_role: AS, door: FrontDoor) -> None:
+    admin = as_role(Role.ADMIN)
+    for who, what in (("ann", "login"), ("bob", "login"), ("ann", "logout"), ("ANNA%", "login"), ("ann_", "logout")):
+        door.audit.add(who, what)
+
+    def asked(**query: object) -> dict:
+        return admin.get("/api/audit", params=query).json()
+
+    def told(answer: dict) -> list[tuple[str, str]]:
+        return [(entry["who"], entry["what"]) for entry in answer["entries"]]
+
+    first = asked(who="ann", last=3)
+    # what happens between two pages moves nothing
+    door.audit.add("ann", "login")
+    second = asked(who="ann", last=3, start=first["older"])
+    assert told(first) == [("ann_", "logout"), ("ANNA%", "login"), ("ann", "logout")]
+    assert told(second) == [("ann", "login")]
+    assert second["older"] is None
+    assert told(asked(what="logout")) == [("ann_", "logout"), ("ann", "logout")]
+    # a sign that SQL reads as "any" is a sign
+    assert [told(asked(who=sign)) for sign in ("%", "_")] == [[("ANNA%", "login")], [("ann_", "logout")]]
+    assert {"login", "logout", "user added"} <= set(asked()["actions"])
 
 
 def test_users_of_one_deployment_are_in_its_database(door: FrontDoor, anna: None) -> None:  # noqa: ARG001

@@ -21,6 +21,10 @@ __all__ = ["address", "chromium", "visit"]
 BREAD = ("003", "north")
 ITEM = "/item?product_id=003&location=north"
 LINE = f"{BREAD[0]} at {BREAD[1]}"
+PAGES = (
+    *("/", "/orders", "/orders?grouped=yes", ITEM, "/trends", "/quality", "/scenarios", "/data"),
+    *("/account", "/people", "/audit"),
+)
 
 
 @pytest.fixture
@@ -272,7 +276,7 @@ def test_every_page_is_accessible(visit: Visit, scheme: str, size: tuple[int, in
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    for path in ("/", "/orders", "/orders?grouped=yes", ITEM, "/trends", "/quality", "/scenarios", "/data"):
+    for path in PAGES:
         page.goto(path)
         page.wait_for_load_state("networkidle")
         expect(page.get_by_role("heading", level=1)).to_be_visible()

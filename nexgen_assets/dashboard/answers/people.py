@@ -82,3 +82,11 @@ class AuditEntry(Model):
     what: str
     about: str | None
     address: str | None = Field(description="Network address it came from; empty for the command line")
+
+
+class Audit(Model):
+    """A page of the audit log, newest first."""
+
+    entries: list[AuditEntry]
+    older: int | None = Field(description="Send it as `start` for the page that follows; null at the end")
+    actions: list[str] = Field(description="Every action there is in the log, for the filter")

@@ -18,7 +18,8 @@ from nexgen_assets.dashboard.answers.forecasts import (
     FrontierPoint,
 )
 from nexgen_assets.dashboard.queries.periods import Days, last_days
-from nexgen_assets.dashboard.reading import View, equals, literal
+from nexgen_assets.dashboard.reading import View
+from nexgen_assets.dashboard.sql import equals, literal
 from nexgen_assets.tables import (
     BACKTEST,
     DAILY_DEMAND,

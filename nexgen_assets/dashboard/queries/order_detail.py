@@ -4,14 +4,14 @@ from typing import Any
 
 from nexgen_assets.dashboard.answers.orders import Event, LedgerEntry, OrderDetail, OrderException
 from nexgen_assets.dashboard.queries.worklist import Desk, published_lines
-from nexgen_assets.dashboard.reading import View, equals
+from nexgen_assets.dashboard.reading import View
 from nexgen_assets.decisions.book import DecisionBook
 from nexgen_assets.decisions.rules import LineKey
 from nexgen_assets.tables import ORDER_EXCEPTIONS, ORDER_LEDGER, REORDER_RECOMMENDATIONS
 
 DECIMALS = 3
 LAST_EVENTS = 100
-_EXCEPTION = (*(name for name in ORDER_EXCEPTIONS.names if name not in ("day", "revision")),)
+_EXCEPTION = tuple(name for name in ORDER_EXCEPTIONS.names if name not in ("day", "revision"))
 
 
 def order_detail(view: View, desk: Desk, book: DecisionBook, product_id: str, location: str) -> OrderDetail | None:
@@ -21,9 +21,7 @@ def order_detail(view: View, desk: Desk, book: DecisionBook, product_id: str, lo
         return None
     key = LineKey(line.day, product_id, location)
     row = published_lines(view, [key]).rows.get(key)
-    found = view.rows(
-        ORDER_EXCEPTIONS, line.day, line.day, _EXCEPTION, equals(product_id=product_id, location=location)
-    )
+    found = view.series(ORDER_EXCEPTIONS, product_id, location, key.day, key.day, _EXCEPTION)
     events = book.history(product_id, location, last=LAST_EVENTS)
     return OrderDetail(
         snapshot_id=view.snapshot_id,
@@ -32,7 +30,7 @@ def order_detail(view: View, desk: Desk, book: DecisionBook, product_id: str, lo
         ledger=ledger(row) if row else [],
         terms=dict(row) if row else {},
         columns={column.name: column.description for column in REORDER_RECOMMENDATIONS.columns},
-        exceptions=[exception_of(told) for told in found.sort_by("exception_rank").to_pylist()],
+        exceptions=[exception_of(told) for told in found.drop_columns("day").sort_by("exception_rank").to_pylist()],
         history=[Event.model_validate(event, from_attributes=True) for event in events],
     )
 

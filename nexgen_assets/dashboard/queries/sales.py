@@ -8,7 +8,8 @@ from typing import Any
 
 from nexgen_assets.dashboard.answers.sales import Breakdown, BreakdownRow, Dimension, Period, Trend, TrendPoint
 from nexgen_assets.dashboard.queries.periods import Days
-from nexgen_assets.dashboard.reading import View, equals
+from nexgen_assets.dashboard.reading import View
+from nexgen_assets.dashboard.sql import equals
 from nexgen_assets.tables import CLEANED_SALES, DAILY_DEMAND
 
 _SUMS = (

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from nexgen_assets.dashboard.answers.orders import Outcome, Outcomes, PlanTotals, WhatIf, WhatIfAnswer, WhatIfLine
 from nexgen_assets.dashboard.queries.worklist import published_lines
-from nexgen_assets.dashboard.reading import View, equals
+from nexgen_assets.dashboard.reading import View
+from nexgen_assets.dashboard.sql import equals
 from nexgen_assets.decisions.book import exact
 from nexgen_assets.decisions.rules import DecisionError, LineKey
 from nexgen_assets.replenishment.outcomes import outcomes_of

@@ -7,17 +7,20 @@ from nexgen_assets.dashboard.answers.forecasts import Fan, FanDay, PastForecast,
 from nexgen_assets.dashboard.answers.orders import OrderLine
 from nexgen_assets.dashboard.answers.sales import DemandDay, DemandHistory
 from nexgen_assets.dashboard.queries.periods import last_days
-from nexgen_assets.dashboard.reading import View, equals
+from nexgen_assets.dashboard.queries.worklist import published_row
+from nexgen_assets.dashboard.reading import View
+from nexgen_assets.dashboard.sql import equals
+from nexgen_assets.decisions.rules import LineKey
 from nexgen_assets.tables import (
     CLEANED_FEATURES,
     DAILY_DEMAND,
     FORECASTS,
     OPEN_ORDERS,
     QUANTILES,
-    REORDER_RECOMMENDATIONS,
 )
 
 _SHOWN_DEMAND = tuple(name for name in DemandDay.model_fields if name != "estimated_demand_units")
+_KEPT_DEMAND = tuple(name for name in _SHOWN_DEMAND if name != "day")
 _NAMES = ("product_name", "category")
 # days in stock: what would have sold on a day without
 _IN_STOCK_MEAN = "in_stock_mean_28"
@@ -28,31 +31,25 @@ _TERMS = ("policy", "order_up_to_level", "lot_units", "inventory_source", "on_ha
 def demand_history(view: View, product_id: str, location: str, days: int) -> DemandHistory:
     """The last days, oldest first."""
     asked, found = last_days(view, days), list[dict[str, Any]]()
-    where = equals(product_id=product_id, location=location)
     usual: dict[date, float | None] = {}
+    names: dict[str, Any] = {}
     if asked:
-        columns = (*_SHOWN_DEMAND, *_NAMES)
-        found = view.rows(DAILY_DEMAND, asked.start, asked.end, columns, where).sort_by("day").to_pylist()
-        usual = _in_stock_means(view, [row["day"] for row in found if _is_out(row)], where)
-    last = found[-1] if found else {}
+        item = (product_id, location)
+        found = view.series(DAILY_DEMAND, *item, asked.start, asked.end, _KEPT_DEMAND).to_pylist()
+        if any(map(_is_out, found)):
+            means = view.series(CLEANED_FEATURES, *item, asked.start, asked.end, (_IN_STOCK_MEAN,))
+            usual = dict(zip(means["day"].to_pylist(), means[_IN_STOCK_MEAN].to_pylist(), strict=True))
+        if found:
+            last_day = found[-1]["day"]
+            [names] = view.series(DAILY_DEMAND, *item, last_day, last_day, _NAMES).to_pylist()
     return DemandHistory(
         snapshot_id=view.snapshot_id,
         product_id=product_id,
         location=location,
-        product_name=last.get("product_name"),
-        category=last.get("category"),
+        product_name=names.get("product_name"),
+        category=names.get("category"),
         days=[_demand_day(row, usual.get(row["day"])) for row in found],
     )
-
-
-def _in_stock_means(view: View, days: list[date], where: str) -> dict[date, float | None]:
-    """Of these days only: each is a file to open."""
-    if not days:
-        return {}
-    listed = ", ".join(f"DATE '{day}'" for day in days)
-    columns, condition = ("day", _IN_STOCK_MEAN), f'{where} AND "day" IN ({listed})'
-    rows = view.rows(CLEANED_FEATURES, days[0], days[-1], columns, condition)
-    return dict(zip(rows["day"].to_pylist(), rows[_IN_STOCK_MEAN].to_pylist(), strict=True))
 
 
 def _is_out(row: dict[str, Any]) -> bool:
@@ -71,8 +68,8 @@ def fan(view: View, product_id: str, location: str, line: OrderLine | None) -> F
     rows = list[dict[str, Any]]()
     if origin:
         rows = view.rows(FORECASTS, origin, origin, _FAN, where).sort_by("horizon").to_pylist()
-    terms = _terms(view, origin, where) if origin else None
-    receipts, undated = _receipts(view, origin, where) if origin else ({}, 0.0)
+    terms = published_row(view, LineKey(origin, product_id, location), _TERMS) if origin else None
+    receipts, undated = _receipts(view, origin, product_id, location) if origin else ({}, 0.0)
     is_stock_known = terms is not None and terms["inventory_source"] != "unknown"
     return Fan(
         snapshot_id=view.snapshot_id,
@@ -89,12 +86,6 @@ def fan(view: View, product_id: str, location: str, line: OrderLine | None) -> F
     )
 
 
-def _terms(view: View, origin: date, where: str) -> dict[str, Any] | None:
-    """Of the order of the same day, if there is one."""
-    rows = view.rows(REORDER_RECOMMENDATIONS, origin, origin, _TERMS, where).to_pylist()
-    return rows[0] if rows else None
-
-
 def _available_units(terms: dict[str, Any]) -> float:
     return terms["on_hand"] - terms["committed_units"]
 
@@ -107,11 +98,11 @@ def _order_up_to(terms: dict[str, Any]) -> float | None:
     return terms["order_up_to_level"] + terms["lot_units"] if is_lot_known else None
 
 
-def _receipts(view: View, origin: date, where: str) -> tuple[dict[date, float], float]:
+def _receipts(view: View, origin: date, product_id: str, location: str) -> tuple[dict[date, float], float]:
     """Units on order by the day on which they are due, and those of no known day."""
     columns = ("due_date", "order_units", "is_assumed_received")
     due, undated = dict[date, float](), 0.0
-    for row in view.rows(OPEN_ORDERS, origin, origin, columns, where).to_pylist():
+    for row in view.series(OPEN_ORDERS, product_id, location, origin, origin, columns).to_pylist():
         if row["is_assumed_received"]:
             continue
         if row["due_date"] is None:
@@ -142,14 +133,13 @@ def _projected(
 
 def past_forecasts(view: View, product_id: str, location: str, horizon: int, days: int) -> PastForecasts:
     """Forecasts of the last days with sales, made `horizon` days before each, and what sold."""
-    asked, where = last_days(view, days), equals(product_id=product_id, location=location)
+    asked, item = last_days(view, days), (product_id, location)
     told = list[PastForecast]()
     if asked:
         first, last = (day - timedelta(days=horizon) for day in (asked.start, asked.end))
-        columns = ("day", "target_date", "mean", "q10", "q90", "model_version")
-        forecasts = view.rows(FORECASTS, first, last, columns, f'{where} AND "horizon" = {horizon:d}')
-        sold_columns = ("day", "demand_units", "is_stockout")
-        sold = view.rows(DAILY_DEMAND, asked.start, asked.end, sold_columns, where).to_pylist()
+        columns = ("target_date", "mean", "q10", "q90", "model_version")
+        forecasts = view.series(FORECASTS, *item, first, last, columns, f'"horizon" = {horizon:d}')
+        sold = view.series(DAILY_DEMAND, *item, asked.start, asked.end, _KEPT_DEMAND).to_pylist()
         told = _compared(forecasts.sort_by("target_date").to_pylist(), {row["day"]: row for row in sold})
     return PastForecasts(
         snapshot_id=view.snapshot_id, product_id=product_id, location=location, horizon=horizon, days=told

@@ -100,6 +100,14 @@ def published_lines(view: View, keys: Sequence[LineKey]) -> Published:
     return Published.of(day, rows.take(pa.array(wanted, pa.int64())))
 
 
+def published_row(view: View, key: LineKey, columns: Sequence[str]) -> dict[str, Any] | None:
+    """Columns of the row that a line was published with; None if its day is not the newest or it has none."""
+    if key.day != view.last_day(REORDER_RECOMMENDATIONS):
+        return None
+    place = _places(view, key.day).get(key)
+    return None if place is None else _published_rows(view, key.day).select(columns).slice(place, 1).to_pylist()[0]
+
+
 def worklist(  # noqa: PLR0917
     view: View, desk: Desk, filters: Filters, sort: Sort | None, offset: int, limit: int, *, descending: bool
 ) -> Worklist:
@@ -145,7 +153,8 @@ def _published_rows(view: View, day: date) -> pa.Table:
     """All columns of the day's rows, the most urgent first."""
 
     def read() -> pa.Table:
-        rows = view.rows(REORDER_RECOMMENDATIONS, day, day, REORDER_RECOMMENDATIONS.names)
+        # not by `rows`, which would remember them in their other order too
+        rows = view.tables.read(REORDER_RECOMMENDATIONS, day, day)
         return most_urgent(rows, rows.num_rows).combine_chunks()
 
     return view.remembered(REORDER_RECOMMENDATIONS, f"urgent rows {day}", read)

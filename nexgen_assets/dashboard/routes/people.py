@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import HTTPException, Query
 
-from nexgen_assets.dashboard.answers.people import AuditEntry, ChangedUser, NewUser, UserAnswer
+from nexgen_assets.dashboard.answers.people import Audit, AuditEntry, ChangedUser, NewUser, UserAnswer
 from nexgen_assets.dashboard.roles import Permission
 from nexgen_assets.dashboard.routes.access import NOT_FOUND, Address, Door, Who, router
 
 routes = router(Permission.ADMINISTER, "people")
+MOST_ENTRIES = 2**63 - 1  # what an entry's number can be in the database
 
 
 @routes.get("/users")
@@ -39,6 +40,17 @@ def change_user(name: str, asked: ChangedUser, door: Door, who: Who, origin: Add
 
 
 @routes.get("/audit")
-def audit(door: Door, last: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[AuditEntry]:
+def audit(
+    door: Door,
+    who: Annotated[str | None, Query(max_length=500, description="A name, or a part of one")] = None,
+    what: Annotated[str | None, Query(max_length=500, description="An action")] = None,
+    start: Annotated[int | None, Query(ge=1, le=MOST_ENTRIES, description="The entry to begin with")] = None,
+    last: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Audit:
     """Who did what, newest first."""
-    return [AuditEntry.model_validate(entry, from_attributes=True) for entry in door.audit.entries(last)]
+    page = door.audit.page(last, who, what, start)
+    return Audit(
+        entries=[AuditEntry.model_validate(entry, from_attributes=True) for entry in page.entries],
+        older=page.older,
+        actions=door.audit.actions(),
+    )

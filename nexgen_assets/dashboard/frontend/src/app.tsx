@@ -13,6 +13,9 @@ const TrendsPage = lazy(() => import("~/pages/trends"));
 const QualityPage = lazy(() => import("~/pages/quality"));
 const ScenariosPage = lazy(() => import("~/pages/scenarios"));
 const DataPage = lazy(() => import("~/pages/data"));
+const AccountPage = lazy(() => import("~/pages/people/account"));
+const PeoplePage = lazy(() => import("~/pages/people/people"));
+const AuditPage = lazy(() => import("~/pages/people/audit"));
 
 export function App() {
   const me = useMe();
@@ -44,6 +47,9 @@ export function App() {
           <Route path="/quality" component={QualityPage} />
           <Route path="/scenarios" component={ScenariosPage} />
           <Route path="/data" component={DataPage} />
+          <Route path="/account" component={AccountPage} />
+          <Route path="/people" component={PeoplePage} />
+          <Route path="/audit" component={AuditPage} />
           <Route>
             <PageHead title="No such page" note="The address leads nowhere." />
             <Link href="/" className="text-accent underline">

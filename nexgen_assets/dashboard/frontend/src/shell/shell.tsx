@@ -152,9 +152,9 @@ function Person({ me }: { me: Schemas["Me"] }) {
   };
   return (
     <div className="flex items-center gap-2">
-      <span>
+      <Link href="/account" title="Your account" className="hover:underline">
         {me.name} <span className="text-muted">({me.role})</span>
-      </span>
+      </Link>
       <Button look="quiet" onClick={() => void logOut()}>
         Log out
       </Button>

@@ -1,0 +1,1 @@
+"""How fast the dashboard answers on a day of 100,000 order lines."""
