@@ -41,7 +41,7 @@ def nothing_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["gzip", "parquet"],
 )
 def test_a_file_that_unpacks_beyond_all_measure_is_refused(name: str, bomb: bytes) -> None:
-    with pytest.raises(LandingFileError, match="unpacks to more than .* MB, which no sales file"):
+    with pytest.raises(LandingFileError, match=r"unpacks to more than .* MB, which no sales file"):
         survey(name, bomb)
 
 
