@@ -14,7 +14,11 @@ from nexgen_assets.dashboard.queries.worklist import Desks
 from nexgen_assets.dashboard.reading import Lake
 from nexgen_assets.dashboard.sessions import Sessions, session_key
 from nexgen_assets.dashboard.tokens import Tokens
+from nexgen_assets.dashboard.uploads.desk import UploadDesk
+from nexgen_assets.dashboard.uploads.records import UploadBook
+from nexgen_assets.dashboard.uploads.storing import UploadStore
 from nexgen_assets.dashboard.users import Users
+from nexgen_assets.dashboard.worker import Worker
 from nexgen_assets.decisions.book import DecisionBook
 from nexgen_assets.launcher import open_instance
 from nexgen_assets.resources.decisions import open_book
@@ -37,6 +41,8 @@ class FrontDoor:
     tokens: Tokens
     audit: AuditLog
     limits: LoginLimits
+    uploads: UploadDesk
+    workers: tuple[Worker, ...]
 
     @classmethod
     def of(cls, settings: Settings, instance: dg.DagsterInstance | None = None) -> "FrontDoor":
@@ -45,7 +51,7 @@ class FrontDoor:
         Raises LakeError or DatabaseError with what to do.
         """
         book, access = open_book(settings), open_lake(settings)
-        database = book.database
+        database, checks = book.database, Worker("checks")
         return cls(
             settings=settings,
             lake=Lake(access),
@@ -59,4 +65,11 @@ class FrontDoor:
             tokens=Tokens(database),
             audit=AuditLog(database),
             limits=LoginLimits(),
+            uploads=UploadDesk(settings, UploadStore(access), UploadBook(database), checks),
+            workers=(checks,),
         )
+
+    def close(self) -> None:
+        """End the processes that work beside this one."""
+        for worker in self.workers:
+            worker.stop()

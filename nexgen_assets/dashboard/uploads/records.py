@@ -144,10 +144,11 @@ class UploadBook:
     def discard(self, upload_id: str, who: str, address: str | None = None) -> bool:
         """Forget an upload that nobody committed; False if there is none any more."""
         with self._database.session() as session:
-            gone = session.execute(sa.delete(UploadRow).where(*_is(upload_id, OPEN)))
-            if gone.rowcount:
+            statement = sa.delete(UploadRow).where(*_is(upload_id, OPEN)).returning(UploadRow.upload_id)
+            is_gone = session.scalar(statement) is not None
+            if is_gone:
                 add_entry(session, self._clock(), who, "upload discarded", upload_id, address)
-            return bool(gone.rowcount)
+            return is_gone
 
     def _change(self, upload_id: str, states: Sequence[State], changes: dict[str, Any]) -> bool:
         with self._database.session() as session:
@@ -155,7 +156,8 @@ class UploadBook:
 
 
 def _changed(session: Session, upload_id: str, states: Sequence[State], changes: dict[str, Any]) -> bool:
-    return bool(session.execute(sa.update(UploadRow).where(*_is(upload_id, states)).values(changes)).rowcount)
+    statement = sa.update(UploadRow).where(*_is(upload_id, states)).values(changes).returning(UploadRow.upload_id)
+    return session.scalar(statement) is not None
 
 
 def _is(upload_id: str, states: Sequence[State]) -> tuple[sa.ColumnElement[bool], ...]:
