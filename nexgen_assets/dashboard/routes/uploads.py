@@ -60,7 +60,7 @@ Chosen = Annotated[UploadRow, Depends(upload)]
 
 
 @routes.post("/uploads", status_code=201, responses=TOO_LARGE, openapi_extra=BODY)
-async def add_upload(
+async def add_upload(  # noqa: PLR0917
     request: Request,
     kind: Kind,
     name: Annotated[str, Query(min_length=1, max_length=500, description="Of the file, with its ending")],

@@ -145,7 +145,7 @@ class UploadDesk:
                 f"{key} has landed before: say whether this file is to replace it or to be an additional one"
             )
         is_known = there is None or (row.report or {}).get("present_etag") == there.etag
-        if not is_known or choice == "additional" and there is not None:
+        if not is_known or (choice == "additional" and there is not None):
             raise ConflictError(f"{key} has changed since the check: check the file again, and look at the report")
         self._store.land(row.upload_id, key)
 
@@ -157,7 +157,7 @@ class UploadDesk:
             pass
         except _TOLD as error:
             self.book.check_failed(upload_id, str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001  # nobody else would tell
             _log.exception("the check of upload %s failed", upload_id)
             self.book.check_failed(upload_id, "the check itself failed; the server's log says more. Check again")
         finally:
