@@ -31,7 +31,7 @@ LONGEST_LINE = 1_000_000
 
 # sales compress ten- to fiftyfold, a file that was made to fill a disk a thousandfold; a small one does no harm
 MOST_EXPANSION = 200
-HARMLESS_BYTES = 256_000_000
+HARMLESS_BYTES = 64_000_000
 
 # lines that are split together when nothing is wrong with them; small enough for the processor's cache
 _BLOCK_LINES = 256

@@ -32,7 +32,7 @@ from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_f
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import DAY, PRODUCTS, RAW_SALES
 
-SCRATCH = "lines"
+SCRATCH = "scratch"
 
 Row = dict[str, Any]
 Totals = Mapping[date, Row]
@@ -58,19 +58,21 @@ def check_sales(  # noqa: PLR0917
     beside = replace(mine, key=_free_key(mine.key, manifest)) if is_present else mine
     landed = _readable(zone, manifest)
     days = sorted({*survey.days, *(day for row in landed if row["file_key"] == mine.key for day in row["days"])})
-    uri = store.scratch_uri(upload_id, SCRATCH)
+    scratch = _Scratch(store, f"{upload_id}/{SCRATCH}")
     try:
-        _write(uri, store.access, chain(_landed(zone, landed, days), sales_lines(content, beside, survey, usable)))
-        spark = _session(store.access)
-        products = spark.createDataFrame(zone.master_data("products").to_pylist(), PRODUCTS.spark_ddl)
-        dry_run = _DryRun(settings, spark.read.format("delta").load(uri), products, beside)
-        return _report(dry_run, survey, days, mine.key if is_present else None)
+        batches = chain(_landed(zone, landed, days), sales_lines(content, beside, survey, usable))
+        products = scratch.spark.createDataFrame(zone.master_data("products").to_pylist(), PRODUCTS.spark_ddl)
+        dry_run = _DryRun(settings, scratch, scratch.lines(batches), products, beside)
+        has_landed = any(day in row["days"] for row in landed for day in days)
+        return _report(dry_run, survey, days, mine.key if is_present else None, has_landed=has_landed)
     finally:
         store.delete(f"{upload_id}/{SCRATCH}")
 
 
-def _report(dry_run: "_DryRun", survey: SalesSurvey, days: list[date], replaces: str | None) -> Row:
-    before = dry_run.before()
+def _report(
+    dry_run: "_DryRun", survey: SalesSurvey, days: list[date], replaces: str | None, *, has_landed: bool
+) -> Row:
+    before = dry_run.before() if has_landed else {}
     ways = [dry_run.beside()] if replaces is None else [dry_run.beside(), dry_run.in_place_of(replaces)]
     outcomes = [_outcome(way, survey.lines, days, before) for way in ways]
     # who uploads a name again mostly means the same file, corrected
@@ -112,31 +114,61 @@ def _outcome(way: "_Cleaning", lines: int, days: list[date], before: Totals) -> 
     }
 
 
+class _Scratch:
+    """Tables on S3 that a check writes once and reads several times."""
+
+    def __init__(self, store: UploadStore, folder: str) -> None:
+        self._store, self._folder = store, folder
+        self.spark = _session(store.access)
+
+    def lines(self, batches: Iterator[pa.RecordBatch]) -> DataFrame:
+        """Lines of RAW_SALES without their text, which no rule reads."""
+        from deltalake import write_deltalake
+
+        place = RAW_SALES.arrow_schema.get_field_index("raw_text")
+        field = RAW_SALES.arrow_schema.field(place)
+        bare = (batch.set_column(place, field, pa.repeat("", batch.num_rows)) for batch in batches)
+        reader = pa.RecordBatchReader.from_batches(RAW_SALES.arrow_schema, bare)
+        uri = self._uri("lines")
+        write_deltalake(uri, reader, storage_options=self._store.access.storage_options)
+        return self.spark.read.format("delta").load(uri)
+
+    def kept(self, frame: DataFrame, name: str) -> DataFrame:
+        """The frame, computed once."""
+        frame.write.format("delta").save(self._uri(name))
+        return self.spark.read.format("delta").load(self._uri(name))
+
+    def _uri(self, name: str) -> str:
+        return self._store.scratch_uri(self._folder, name)
+
+
 @dataclass(frozen=True)
 class _DryRun:
     """Lines of RAW_SALES, landed ones and those of the upload, which stand under `file`."""
 
     settings: Settings
+    scratch: _Scratch
     lines: DataFrame
     products: DataFrame
     file: LandingFile
 
     def before(self) -> Totals:
-        return self._cleaning(self.lines.where(~self._is_uploaded()), self.file.key).totals()
+        return self._cleaning(self.lines.where(~self._is_uploaded()), self.file.key, "landed").totals()
 
     def beside(self) -> "_Cleaning":
         """With the upload as one more file."""
-        return self._cleaning(self.lines, self.file.key)
+        return self._cleaning(self.lines, self.file.key, "additional")
 
     def in_place_of(self, key: str) -> "_Cleaning":
         """With the upload under that key, without what is there now."""
         kept = self.lines.where(self._is_uploaded() | (F.col("file_key") != key))
         moved = F.when(self._is_uploaded(), F.lit(key)).otherwise(F.col("file_key"))
-        return self._cleaning(kept.withColumn("file_key", moved), key)
+        return self._cleaning(kept.withColumn("file_key", moved), key, "replacement")
 
-    def _cleaning(self, raw: DataFrame, key: str) -> "_Cleaning":
+    def _cleaning(self, raw: DataFrame, key: str, name: str) -> "_Cleaning":
         overlapping = self.settings.overlapping_files
-        bad = rejected(raw, self.products, self.settings.calendar_start, overlapping)
+        refused = rejected(raw, self.products, self.settings.calendar_start, overlapping)
+        bad = self.scratch.kept(refused, name)
         is_mine = (F.col("file_key") == key) & (F.col("file_version") == self.file.version)
         return _Cleaning(bad, cleaned(raw, bad, overlapping), is_mine)
 
@@ -200,17 +232,6 @@ def _landed(zone: LandingZone, files: list[Row], days: list[date]) -> Iterator[p
     for days_range in merged(days):
         for batch in zone.sales(DayRange(days_range.start, days_range.end), files):
             yield batch.filter(pc.is_in(batch[DAY], wanted))  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _write(uri: str, access: S3Access, batches: Iterator[pa.RecordBatch]) -> None:
-    """The lines without their text, which no rule reads."""
-    from deltalake import write_deltalake
-
-    place = RAW_SALES.arrow_schema.get_field_index("raw_text")
-    field = RAW_SALES.arrow_schema.field(place)
-    bare = (batch.set_column(place, field, pa.repeat("", batch.num_rows)) for batch in batches)
-    reader = pa.RecordBatchReader.from_batches(RAW_SALES.arrow_schema, bare)
-    write_deltalake(uri, reader, mode="overwrite", storage_options=access.storage_options)
 
 
 @cache
