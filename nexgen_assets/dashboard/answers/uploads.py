@@ -70,7 +70,7 @@ class DayChange(Model):
     units_after: float
 
 
-class Outcome(Model):
+class UploadOutcome(Model):
     """What would come of the file."""
 
     accepted: int
@@ -108,8 +108,8 @@ class Report(Model):
     unknown_columns: list[str] = Field(description="Columns that are left out")
     is_present: bool = Field(description="Whether a file of this name has landed: it can be replaced")
     waiting_files: int = Field(description="Landed files that are not read yet, and not counted here")
-    as_additional: Outcome | None = Field(description="Beside all that has landed; for sales")
-    as_replacement: Outcome | None = Field(description="In place of the file of this name, if there is one")
+    as_additional: UploadOutcome | None = Field(description="Beside all that has landed; for sales")
+    as_replacement: UploadOutcome | None = Field(description="In place of the file of this name, if there is one")
     changes: Changes | None = Field(description="For everything but sales")
 
 
@@ -147,5 +147,5 @@ class Commit(Model):
 class AlreadyLanded(Problem):
     """Nothing was committed; for sales, what either choice would come to."""
 
-    as_additional: Outcome | None = None
-    as_replacement: Outcome | None = None
+    as_additional: UploadOutcome | None = None
+    as_replacement: UploadOutcome | None = None
