@@ -12,6 +12,7 @@ const OverviewPage = lazy(() => import("~/pages/overview"));
 const TrendsPage = lazy(() => import("~/pages/trends"));
 const QualityPage = lazy(() => import("~/pages/quality"));
 const ScenariosPage = lazy(() => import("~/pages/scenarios"));
+const UploadsPage = lazy(() => import("~/pages/uploads/page"));
 const DataPage = lazy(() => import("~/pages/data"));
 
 export function App() {
@@ -43,6 +44,7 @@ export function App() {
           <Route path="/trends" component={TrendsPage} />
           <Route path="/quality" component={QualityPage} />
           <Route path="/scenarios" component={ScenariosPage} />
+          <Route path="/uploads" component={UploadsPage} />
           <Route path="/data" component={DataPage} />
           <Route>
             <PageHead title="No such page" note="The address leads nowhere." />
