@@ -15,11 +15,14 @@ from nexgen_assets.dashboard.reading import Lake
 from nexgen_assets.dashboard.sessions import Sessions, session_key
 from nexgen_assets.dashboard.tokens import Tokens
 from nexgen_assets.dashboard.uploads.desk import UploadDesk
+from nexgen_assets.dashboard.uploads.progress import UploadProgress
 from nexgen_assets.dashboard.uploads.records import UploadBook
 from nexgen_assets.dashboard.uploads.storing import UploadStore
 from nexgen_assets.dashboard.users import Users
 from nexgen_assets.dashboard.worker import Worker
 from nexgen_assets.decisions.book import DecisionBook
+from nexgen_assets.io_managers.snapshots import Snapshots
+from nexgen_assets.landing_zone import LandingZone
 from nexgen_assets.launcher import open_instance
 from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import open_lake
@@ -42,6 +45,7 @@ class FrontDoor:
     audit: AuditLog
     limits: LoginLimits
     uploads: UploadDesk
+    progress: UploadProgress
     workers: tuple[Worker, ...]
 
     @classmethod
@@ -52,20 +56,22 @@ class FrontDoor:
         """
         book, access = open_book(settings), open_lake(settings)
         database, checks = book.database, Worker("checks")
+        opened, lake = instance or open_instance(settings), Lake(access)
         return cls(
             settings=settings,
-            lake=Lake(access),
+            lake=lake,
             book=book,
             desks=Desks(book),
             scenarios=Scenarios(settings),
             champions=Champions(access),
-            instance=instance or open_instance(settings),
+            instance=opened,
             users=Users(database),
             sessions=Sessions(database, session_key(settings.home_path / "dashboard")),
             tokens=Tokens(database),
             audit=AuditLog(database),
             limits=LoginLimits(),
             uploads=UploadDesk(settings, UploadStore(access), UploadBook(database), checks),
+            progress=UploadProgress(settings, LandingZone(access, settings), Snapshots(lake.tables), opened),
             workers=(checks,),
         )
 

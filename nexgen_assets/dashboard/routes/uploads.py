@@ -22,6 +22,7 @@ from nexgen_assets.dashboard.answers.uploads import (
 from nexgen_assets.dashboard.roles import Permission, is_allowed
 from nexgen_assets.dashboard.routes.access import CONFLICT, NOT_FOUND, Address, Door, Who, router
 from nexgen_assets.dashboard.uploads.desk import AlreadyLandedError
+from nexgen_assets.dashboard.uploads.progress import Standing
 from nexgen_assets.dashboard.uploads.records import State, UploadRow
 from nexgen_assets.dashboard.uploads.refused_csv import refused_csv
 from nexgen_assets.dashboard.wall import Identity
@@ -80,7 +81,8 @@ def uploads(door: Door, who: Who, last: Last = 50) -> Uploads:
     """The last uploads: one's own, and everybody's for planners."""
     rows = door.uploads.book.last(last, None if _sees_all(who) else who.name)
     most_bytes = {kind: door.uploads.most_bytes(kind) for kind in Kind}
-    return Uploads(uploads=[_answer(row) for row in rows], most_bytes=most_bytes)
+    standings = door.progress.standings(rows)
+    return Uploads(uploads=[_answer(row, standings.get(row.upload_id)) for row in rows], most_bytes=most_bytes)
 
 
 @routes.get("/uploads/templates/{kind}", response_class=Response, responses=CSV)
@@ -93,7 +95,8 @@ def upload_template(kind: Kind) -> Response:
 def upload_detail(row: Chosen, door: Door) -> UploadDetail:
     """One upload with the report of its check."""
     door.uploads.begin_check(row)
-    return UploadDetail(**_answer(row).model_dump(), report=_report(row))
+    standing = door.progress.standings([row]).get(row.upload_id)
+    return UploadDetail(**_answer(row, standing).model_dump(), report=_report(row))
 
 
 @routes.get("/uploads/{upload_id}/refused", response_class=Response, responses=NOT_FOUND | CSV)
@@ -155,7 +158,7 @@ STATES = {
 }
 
 
-def _answer(row: UploadRow) -> UploadAnswer:
+def _answer(row: UploadRow, standing: Standing | None = None) -> UploadAnswer:
     return UploadAnswer(
         upload_id=row.upload_id,
         kind=Kind(row.kind),
@@ -163,13 +166,13 @@ def _answer(row: UploadRow) -> UploadAnswer:
         uploaded_by=row.uploaded_by,
         uploaded_at=row.uploaded_at,
         bytes=row.bytes,
-        state=STATES[State(row.state)],
-        problem=row.problem,
+        state=standing.state if standing else STATES[State(row.state)],
+        problem=standing.problem if standing else row.problem,
         checked_at=row.checked_at,
         landing_key=row.landing_key if row.state == State.COMMITTED else None,
         committed_at=row.committed_at,
-        run_id=None,
-        hint=None,
+        run_id=standing.run_id if standing else None,
+        hint=standing.hint if standing else None,
     )
 
 

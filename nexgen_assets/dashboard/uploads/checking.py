@@ -11,7 +11,6 @@ from datetime import date, datetime
 from typing import Any, BinaryIO
 
 from nexgen_assets.dashboard.uploads.lines import MOST_LINES, line, shown
-from nexgen_assets.dashboard.uploads.sales_check import check_sales
 from nexgen_assets.dashboard.uploads.storing import UploadStore
 from nexgen_assets.landing_zone import LandingZone
 from nexgen_assets.resources.lake import open_lake
@@ -75,6 +74,8 @@ def _found(
     file = LandingFile(candidate.landing_key, candidate.content_hash[:VERSION_DIGITS], candidate.arrived_at)
     try:
         if candidate.kind == "sales":
+            from nexgen_assets.dashboard.uploads.sales_check import check_sales
+
             return check_sales(settings, zone, store, candidate.upload_id, file, content, is_present=is_present)
         return _master_data(settings, zone, candidate.kind, file, content)
     except RefusedLinesError as refusal:

@@ -23,7 +23,7 @@ export function CommitForm({ upload, report }: { upload: UploadDetail; report: R
       )}
       {report.is_present && (
         <fieldset>
-          <legend className="mb-1 font-semibold">You have uploaded a file of this name before</legend>
+          <legend className="mb-1 font-semibold">A file of this name has landed before</legend>
           <div className="space-y-1.5">
             <Way
               value="replace"
