@@ -113,7 +113,9 @@ class UploadProgress:
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:
             error = error.cause
-        message = error.message.strip().partition("\n")[0] if error else "unknown error"
+        line = error.message.strip().partition("\n")[0] if error else "unknown error"
+        # Dagster puts the error's class before its words
+        message = line.partition(f"{error.cls_name}: ")[2] or line if error else line
         return shown(f"{event.step_key}: {message}", 500)
 
 
