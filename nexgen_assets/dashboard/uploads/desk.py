@@ -7,7 +7,7 @@ records (`records.py`), and what a check finds (`checking.py`).
 import logging
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 from threading import Lock
 from typing import Any, Literal
@@ -172,17 +172,6 @@ class UploadDesk:
         if row is None:
             raise DecisionError("there is no such upload any more")
         return row
-
-
-def sweep_uploads(book: UploadBook, store: UploadStore, retention_days: int, moment: datetime) -> int:
-    """Forget uploads that nobody committed for so long, and what broken ones left on S3. Returns how many."""
-    before = moment - timedelta(days=retention_days)
-    old = book.open_before(before)
-    for upload_id in old:
-        if book.discard(upload_id, "housekeeping"):
-            store.delete(upload_id)
-    kept = {row.upload_id for row in book.last(1_000_000) if row.state != State.COMMITTED}
-    return len(old) + store.sweep(before, kept)
 
 
 def _require_checked(row: UploadRow) -> None:

@@ -101,6 +101,12 @@ class UploadBook:
         with self._database.session() as session:
             return list(session.scalars(query).all())
 
+    def not_committed(self) -> set[str]:
+        """Uploads whose file may still be needed."""
+        query = sa.select(UploadRow.upload_id).where(UploadRow.state != State.COMMITTED.value)
+        with self._database.session() as session:
+            return set(session.scalars(query).all())
+
     def check_again(self, upload_id: str) -> bool:
         """The upload waits for a check once more."""
         changes = {"state": State.RECEIVED.value, "report": None, "problem": None, "checked_at": None}
