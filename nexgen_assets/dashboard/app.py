@@ -24,6 +24,7 @@ from nexgen_assets.dashboard.routes import decisions, forecasts, login, orders, 
 from nexgen_assets.dashboard.uploads.storing import TooLargeError
 from nexgen_assets.dashboard.users import UserError
 from nexgen_assets.dashboard.wall import Wall
+from nexgen_assets.dashboard.worker import WorkerDiedError
 from nexgen_assets.decisions.database import DatabaseError
 from nexgen_assets.decisions.exports import DeliveryError
 from nexgen_assets.decisions.rules import ConflictError, DecisionError
@@ -44,6 +45,7 @@ STATUS: Mapping[type[Exception], int] = {
     LakeError: 503,
     OutdatedTableError: 503,
     RegistryError: 503,
+    WorkerDiedError: 503,
 }
 
 

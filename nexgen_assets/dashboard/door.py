@@ -19,7 +19,7 @@ from nexgen_assets.dashboard.uploads.progress import UploadProgress
 from nexgen_assets.dashboard.uploads.records import UploadBook
 from nexgen_assets.dashboard.uploads.storing import UploadStore
 from nexgen_assets.dashboard.users import Users
-from nexgen_assets.dashboard.worker import Worker
+from nexgen_assets.dashboard.worker import Workers
 from nexgen_assets.decisions.book import DecisionBook
 from nexgen_assets.io_managers.snapshots import Snapshots
 from nexgen_assets.landing_zone import LandingZone
@@ -46,23 +46,25 @@ class FrontDoor:
     limits: LoginLimits
     uploads: UploadDesk
     progress: UploadProgress
-    workers: tuple[Worker, ...]
+    workers: Workers
 
     @classmethod
-    def of(cls, settings: Settings, instance: dg.DagsterInstance | None = None) -> "FrontDoor":
+    def of(
+        cls, settings: Settings, instance: dg.DagsterInstance | None = None, workers: Workers | None = None
+    ) -> "FrontDoor":
         """Opens the lake, the database and, unless told, the Dagster instance of the deployment.
 
         Raises LakeError or DatabaseError with what to do.
         """
         book, access = open_book(settings), open_lake(settings)
-        database, checks = book.database, Worker("checks")
+        database, workers = book.database, workers or Workers()
         opened, lake = instance or open_instance(settings), Lake(access)
         return cls(
             settings=settings,
             lake=lake,
             book=book,
             desks=Desks(book),
-            scenarios=Scenarios(settings),
+            scenarios=Scenarios(settings, workers.scenarios),
             champions=Champions(access),
             instance=opened,
             users=Users(database),
@@ -70,12 +72,11 @@ class FrontDoor:
             tokens=Tokens(database),
             audit=AuditLog(database),
             limits=LoginLimits(),
-            uploads=UploadDesk(settings, UploadStore(access), UploadBook(database), checks),
+            uploads=UploadDesk(settings, UploadStore(access), UploadBook(database), workers.checks),
             progress=UploadProgress(settings, LandingZone(access, settings), Snapshots(lake.tables), opened),
-            workers=(checks,),
+            workers=workers,
         )
 
     def close(self) -> None:
         """End the processes that work beside this one."""
-        for worker in self.workers:
-            worker.stop()
+        self.workers.stop()

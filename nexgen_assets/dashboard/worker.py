@@ -7,11 +7,14 @@ and its arguments travel by pickle: the function is one of a module, and what it
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any, ParamSpec, TypeVar
+
+from nexgen_assets.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +38,7 @@ class Worker:
         self._name = name
         self._idle_seconds = idle_seconds
         self._longest_seconds = longest_seconds
-        self._turns = ThreadPoolExecutor(1, thread_name_prefix=f"worker {name}")
+        self._turns = self._new_turns()
         self._lock = Lock()  # held while the process works, starts or ends
         self._process: SpawnProcess | None = None
         self._pipe: Any = None
@@ -50,8 +53,9 @@ class Worker:
         return self.submit(function, *args, **kwargs).result()
 
     def stop(self) -> None:
-        """End the process now, whatever it does; what waits for its turn is dropped."""
-        self._turns.shutdown(wait=False, cancel_futures=True)
+        """End the process now, whatever it does; what waits for its turn is dropped. The next work starts anew."""
+        turns, self._turns = self._turns, self._new_turns()
+        turns.shutdown(wait=False, cancel_futures=True)
         process = self._process
         if process is not None:
             process.kill()
@@ -61,6 +65,9 @@ class Worker:
     def pid(self) -> int | None:
         """Of the process, None if none runs."""
         return self._process.pid if self._process is not None and self._process.is_alive() else None
+
+    def _new_turns(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix=f"worker {self._name}")
 
     def _work(self, function: Callable[..., T], args: Any, kwargs: Any) -> T:
         with self._lock:
@@ -81,6 +88,7 @@ class Worker:
 
     def _answer(self, pipe: Any) -> tuple[bool, Any]:
         if not pipe.poll(self._longest_seconds):
+            self._process.kill()
             self._end()
             raise WorkerDiedError(
                 f"this took more than {self._longest_seconds / 60:,.3g} minutes and was stopped: try a smaller file"
@@ -124,6 +132,23 @@ class Worker:
                 self._process.kill()
                 self._process.join()
         self._pipe = self._process = self._idle = None
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Those of a front door: a what-if does not wait for the check of a large file."""
+
+    checks: Worker = field(default_factory=lambda: Worker("checks"))
+    scenarios: Worker = field(default_factory=lambda: Worker("scenarios"))
+
+    def stop(self) -> None:
+        self.checks.stop()
+        self.scenarios.stop()
+
+
+def for_worker(settings: Settings) -> Settings:
+    """The settings without the database's password, which no work needs."""
+    return settings.model_copy(update={"database_url": None})
 
 
 def _serve(pipe: Any) -> None:

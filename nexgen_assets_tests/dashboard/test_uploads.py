@@ -5,7 +5,6 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -18,11 +17,9 @@ from fastapi import FastAPI
 from nexgen_assets.dashboard.app import create_app
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.roles import Role
-from nexgen_assets.dashboard.uploads.desk import UploadDesk
 from nexgen_assets.dashboard.uploads.names import safe_name
-from nexgen_assets.dashboard.uploads.records import UploadBook
 from nexgen_assets.dashboard.uploads.storing import UploadStore
-from nexgen_assets.dashboard.worker import Worker
+from nexgen_assets.dashboard.worker import Workers
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.landing_zone import KINDS, LandingZone
 from nexgen_assets.resources.lake import S3Access
@@ -39,20 +36,10 @@ OTHER_LIST = b"supplier_id,supplier_name\nS2,Hill\n"
 KEY = "suppliers/store/list.csv"
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    """One for all tests: its engine takes seconds to start."""
-    made = Worker("tests")
-    yield made
-    made.stop()
-
-
 @pytest.fixture
-def door(deployment: Settings, instance: dg.DagsterInstance, worker: Worker) -> FrontDoor:
-    small = deployment.model_copy(update={"upload_max_bytes": 20_000_000})
-    opened = FrontDoor.of(small, instance)
-    desk = UploadDesk(small, UploadStore(opened.lake.access), UploadBook(opened.book.database), worker)
-    return replace(opened, uploads=desk, workers=())
+def door(deployment: Settings, instance: dg.DagsterInstance, workers: Workers) -> FrontDoor:
+    """The front door of an empty deployment that takes small files."""
+    return FrontDoor.of(deployment.model_copy(update={"upload_max_bytes": 20_000_000}), instance, workers)
 
 
 @pytest.fixture
@@ -451,9 +438,9 @@ def test_formulas_and_markup_in_cells_are_escaped_in_the_table_of_refused_lines(
 
 
 def test_a_worker_that_dies_is_an_error_of_that_upload_and_the_next_is_checked(
-    store: httpx.Client, worker: Worker
+    store: httpx.Client, workers: Workers
 ) -> None:
-    dying = worker.submit(_die)
+    dying = workers.checks.submit(_die)
     answer = send(store, LIST, "list.csv", "suppliers")
     assert "has ended (exit code 9)" in str(dying.exception(30))
 

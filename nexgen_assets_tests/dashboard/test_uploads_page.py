@@ -1,7 +1,5 @@
 """Uploads in a real browser: a file with bad lines, its report, its correction, and both ways to commit."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -13,10 +11,7 @@ from playwright.sync_api import Page, expect
 from nexgen_assets.dashboard.app import create_app
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.roles import Role
-from nexgen_assets.dashboard.uploads.desk import UploadDesk
-from nexgen_assets.dashboard.uploads.records import UploadBook
-from nexgen_assets.dashboard.uploads.storing import UploadStore
-from nexgen_assets.dashboard.worker import Worker
+from nexgen_assets.dashboard.worker import Workers
 from nexgen_assets.resources.lake import S3Access
 from nexgen_assets.settings import Settings
 from nexgen_assets_tests.dashboard.browser import DESKTOP, PHONE, Visit, address, chromium, visit
@@ -29,18 +24,10 @@ BAD = f"{HEADER}001,north,2026-03-01,two,Milk,red\n002,north,2026-03-01,5,<b id=
 GOOD = f"{HEADER}001,north,2026-03-01,2,Milk,red\n002,north,2026-03-01,5,Bread,red\n"
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    made = Worker("tests")
-    yield made
-    made.stop()
-
-
 @pytest.fixture
-def door(deployment: Settings, instance: dg.DagsterInstance, worker: Worker) -> FrontDoor:
-    opened = FrontDoor.of(deployment, instance)
-    desk = UploadDesk(deployment, UploadStore(opened.lake.access), UploadBook(opened.book.database), worker)
-    return replace(opened, uploads=desk, workers=())
+def door(deployment: Settings, instance: dg.DagsterInstance, workers: Workers) -> FrontDoor:
+    """The front door of an empty deployment."""
+    return FrontDoor.of(deployment, instance, workers)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from nexgen_assets.dashboard.uploads.checking import Candidate, check
 from nexgen_assets.dashboard.uploads.names import numbered, safe_name
 from nexgen_assets.dashboard.uploads.records import State, UploadBook, UploadRow
 from nexgen_assets.dashboard.uploads.storing import UploadStore, require_size
-from nexgen_assets.dashboard.worker import Worker, WorkerDiedError
+from nexgen_assets.dashboard.worker import Worker, WorkerDiedError, for_worker
 from nexgen_assets.decisions.rules import ConflictError, DecisionError
 from nexgen_assets.io_managers.evolution import OutdatedTableError
 from nexgen_assets.landing_zone import LandingZoneError
@@ -88,9 +88,9 @@ class UploadDesk:
                 return
             self._checks.add(row.upload_id)
         candidate = Candidate(row.upload_id, row.kind, self._landing_key(row), row.content_hash, datetime.now(UTC))
-        # a password of the database is nothing that the worker needs
-        settings = self._settings.model_copy(update={"database_url": None})
-        self._worker.submit(check, settings, candidate).add_done_callback(lambda done: self._keep(row.upload_id, done))
+        self._worker.submit(check, for_worker(self._settings), candidate).add_done_callback(
+            lambda done: self._keep(row.upload_id, done)
+        )
 
     def check_again(self, row: UploadRow) -> UploadRow:
         """Raises ConflictError for what is committed."""
