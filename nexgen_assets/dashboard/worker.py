@@ -88,8 +88,7 @@ class Worker:
 
     def _answer(self, pipe: Any) -> tuple[bool, Any]:
         if not pipe.poll(self._longest_seconds):
-            self._process.kill()
-            self._end()
+            self._end(seconds=0)
             raise WorkerDiedError(
                 f"this took more than {self._longest_seconds / 60:,.3g} minutes and was stopped: try a smaller file"
             )
@@ -121,13 +120,14 @@ class Worker:
         with self._lock:
             self._end()
 
-    def _end(self) -> None:
+    def _end(self, seconds: float = ENDING_SECONDS) -> None:
+        """End the process: it has so many seconds to do it by itself."""
         if self._idle is not None:
             self._idle.cancel()
         if self._pipe is not None:
             self._pipe.close()  # it sees that, and ends
         if self._process is not None:
-            self._process.join(ENDING_SECONDS if self._process.exitcode is None else 0)
+            self._process.join(seconds if self._process.exitcode is None else 0)
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join()
