@@ -272,7 +272,7 @@ def test_every_page_is_accessible(visit: Visit, scheme: str, size: tuple[int, in
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    for path in ("/", "/orders", "/orders?grouped=yes", ITEM, "/trends", "/quality", "/scenarios", "/data"):
+    for path in ("/", "/orders", "/orders?grouped=yes", ITEM, "/trends", "/quality", "/scenarios", "/uploads", "/data"):
         page.goto(path)
         page.wait_for_load_state("networkidle")
         expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -11,6 +13,7 @@ from typing import Any
 import dagster as dg
 import httpx2 as httpx
 import obstore
+import psutil
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -27,6 +30,7 @@ from nexgen_assets.resources.lake import S3Access, open_lake
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import DAILY_DEMAND, LANDING_FILES, REJECTED_SALES
 from nexgen_assets_tests.conftest import BUCKET, materialize, unique_prefix
+from nexgen_assets_tests.dashboard.browser import served
 from nexgen_assets_tests.dashboard.conftest import AS, HOST, PASSWORD
 
 HEADER = "product_id,location,date_of_purchase,quantity,amount"
@@ -467,20 +471,40 @@ def test_formulas_and_markup_in_cells_are_escaped_in_the_table_of_refused_lines(
     assert found["report"]["refused"][1]["value"] == "<script>alert(1)</script>\\x00"
 
 
-def test_a_worker_that_dies_is_an_error_of_that_upload_and_the_next_is_checked(
+def test_a_worker_that_dies_is_an_error_of_that_upload_which_can_be_checked_again(
     anybody: TestClient, workers: Workers
 ) -> None:
-    dying = workers.checks.submit(_die)
-    answer = send(anybody, LIST, "list.csv", "suppliers")
-    assert "has ended (exit code 9)" in str(dying.exception(30))
+    pid = workers.checks.call(os.getpid)
+    upload_id = send(anybody, zip_bomb(), "bomb.csv.gz").json()["upload_id"]
+    psutil.Process(pid).kill()
 
-    assert checked(anybody, answer.json()["upload_id"])["state"] == "checked"
+    found = checked(anybody, upload_id)
+    assert (found["state"], "has ended (exit code -9)" in found["problem"]) == ("check_failed", True)
+
+    assert anybody.post(f"/api/uploads/{upload_id}/check").status_code == 200
+    assert "unpacks to more than" in checked(anybody, upload_id)["problem"]
 
 
-def _die() -> None:
-    import os
-
-    os._exit(9)
+def test_nothing_is_left_of_a_transfer_that_breaks_off(anybody: TestClient) -> None:
+    app: Any = anybody.app
+    access = open_lake(app.state.door.settings)
+    before, listed = kept(access), anybody.get("/api/uploads").json()
+    with served(app) as address:
+        host = address.removeprefix("http://")
+        head = (
+            f"POST /api/uploads?kind=sales&name=broken.csv HTTP/1.1\r\nHost: {host}\r\nOrigin: {address}\r\n"
+            f"Cookie: nexgen_session={anybody.cookies['nexgen_session']}\r\nContent-Length: 18000000\r\n\r\n"
+        )
+        name, port = host.split(":")
+        with socket.create_connection((name, int(port))) as connection:
+            connection.sendall(head.encode() + b"x" * 9_000_000)
+            until = time.monotonic() + 30
+            while kept(access) == before:
+                assert time.monotonic() < until, "the first part is not stored"
+                time.sleep(0.02)
+    # the server has ended, and with it every request
+    assert kept(access) == before
+    assert anybody.get("/api/uploads").json() == listed
 
 
 # ---- around

@@ -80,6 +80,8 @@ async def add_upload(  # noqa: PLR0917
 def uploads(door: Door, who: Who, last: Last = 50) -> Uploads:
     """The last uploads: one's own, and everybody's for planners."""
     rows = door.uploads.book.last(last, None if _sees_all(who) else who.name)
+    for row in rows:
+        door.uploads.begin_check(row)  # a server that was stopped left it waiting
     most_bytes = {kind: door.uploads.most_bytes(kind) for kind in Kind}
     standings = door.progress.standings(rows)
     return Uploads(uploads=[_answer(row, standings.get(row.upload_id)) for row in rows], most_bytes=most_bytes)
