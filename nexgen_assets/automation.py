@@ -21,6 +21,7 @@ from nexgen_assets.jobs import (
     INGEST,
     JUDGEMENT,
     LANDING,
+    LANDING_SENSOR,
     PUBLISHED_SNAPSHOT,
     ROLL_BACK,
     ROLLBACK,
@@ -199,7 +200,7 @@ def landing_sensor(settings: Settings, known_jobs: list[UnresolvedAssetJobDefini
     """Watches the landing zone: registers what has landed, then builds what it changed, one run at a time."""
 
     @dg.sensor(
-        name="landing_zone",
+        name=LANDING_SENSOR,
         jobs=[job for job in known_jobs if job.name in (INGEST, HISTORY, DAILY)],
         minimum_interval_seconds=SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,

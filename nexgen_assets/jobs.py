@@ -9,6 +9,7 @@ BACKTESTING = "backtesting"  # a job may not have the name of an asset
 SIMULATION = "simulate_policies"
 SEARCH = "search_parameters"
 ROLL_BACK = "roll_back"  # the op of the job ROLLBACK
+LANDING_SENSOR = "landing_zone"
 
 LANDING = (
     *("landing_files", "calendar", "inventory_counts", "products", "suppliers", "item_locations", "order_policies"),

@@ -121,6 +121,12 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     run_retention_days: Annotated[int, Field(ge=1)] = Field(
         90, description="Dagster's record of a run that nothing needs any more is kept this long (days)"
     )
+    upload_max_bytes: Annotated[int, Field(ge=1_000, le=5_000_000_000)] = Field(
+        1_000_000_000, description="Largest file that the dashboard takes (bytes)"
+    )
+    upload_retention_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        7, description="An upload that nobody committed is kept this long (days)"
+    )
     fresh_by: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
         "06:00", description="Time of day by which yesterday's sales and orders must be there (HH:MM)"
     )

@@ -75,6 +75,7 @@ def test_an_empty_deployment_has_nothing_to_keep(deployment: Settings, instance:
             ("files_merged", "files_removed", "bytes_removed", "files_kept", "bytes_kept"), 0
         ),
         "pruned_runs": {"runs_removed": 0, "old_runs_needed": 0},
+        "swept_uploads": {"uploads_removed": 0},
     }
 
 
@@ -120,7 +121,7 @@ def test_housekeeping_is_due_once_after_each_sunday_morning() -> None:
             )
             cursor = result.cursor
             requested.append(result.total_requested)
-    assert requested == [0, 0, 2, 0]
+    assert requested == [0, 0, 3, 0]
 
 
 def test_no_asset_of_the_spine_has_a_condition_of_its_own() -> None:
@@ -128,4 +129,4 @@ def test_no_asset_of_the_spine_has_a_condition_of_its_own() -> None:
     with_condition = {
         key.to_user_string() for key in graph.materializable_asset_keys if graph.get(key).automation_condition
     }
-    assert with_condition == {"maintained_tables", "pruned_runs"}
+    assert with_condition == {"maintained_tables", "pruned_runs", "swept_uploads"}

@@ -1,4 +1,4 @@
-"""Upkeep of what the other assets leave behind: files of tables, and records of runs."""
+"""Upkeep of what is left behind: files of tables, records of runs, and uploads that nobody committed."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +10,7 @@ from nexgen_assets.assets.common import OWNERS, PYTHON_KINDS
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.io_managers.maintenance import Upkeep, maintain
 from nexgen_assets.io_managers.snapshots import Snapshot, Snapshots
+from nexgen_assets.resources.decisions import open_book
 from nexgen_assets.resources.lake import LakeResource
 from nexgen_assets.retention import prune_runs
 from nexgen_assets.settings import Settings
@@ -58,7 +59,23 @@ def housekeeping_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         context.log.info(f"{pruned.removed} runs removed; {pruned.needed} old ones are still needed")
         return dg.MaterializeResult(metadata={"runs_removed": pruned.removed, "old_runs_needed": pruned.needed})
 
-    return [maintained_tables, pruned_runs]
+    @dg.asset(group_name=GROUP, kinds={"python", "s3"}, owners=OWNERS, code_version="1", automation_condition=sundays)
+    def swept_uploads(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+        """Files from the dashboard, without those that nobody committed within `NEXGEN_UPLOAD_RETENTION_DAYS`.
+
+        What transfers that broke off left on S3 goes too.
+        """
+        from nexgen_assets.dashboard.uploads.records import UploadBook
+        from nexgen_assets.dashboard.uploads.storing import UploadStore
+        from nexgen_assets.dashboard.uploads.sweeping import sweep_uploads
+
+        book, store = UploadBook(open_book(settings).database), UploadStore(lake.access)
+        before = datetime.now(UTC) - timedelta(days=settings.upload_retention_days)
+        swept = sweep_uploads(book, store, before)
+        context.log.info(f"{swept} uploads that nobody committed removed")
+        return dg.MaterializeResult(metadata={"uploads_removed": swept})
+
+    return [maintained_tables, pruned_runs, swept_uploads]
 
 
 def _told(done: list[Upkeep]) -> Mapping[str, dg.MetadataValue]:

@@ -4,7 +4,8 @@ What belongs here: putting routes, wall and error handlers together. What does n
 (`commands/server.py`, `commands/dashboard.py`). `/api/docs` describes the API to whoever is logged in.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from nexgen_assets.dashboard.docs_page import add_docs
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.headers import SecurityHeaders
 from nexgen_assets.dashboard.pages import add_pages
-from nexgen_assets.dashboard.routes import decisions, forecasts, login, orders, overview, people, sales, system
+from nexgen_assets.dashboard.routes import decisions, forecasts, login, orders, overview, people, sales, system, uploads
+from nexgen_assets.dashboard.uploads.storing import TooLargeError
 from nexgen_assets.dashboard.users import UserError
 from nexgen_assets.dashboard.wall import Wall
+from nexgen_assets.dashboard.worker import WorkerDiedError
 from nexgen_assets.decisions.database import DatabaseError
 from nexgen_assets.decisions.exports import DeliveryError
 from nexgen_assets.decisions.rules import ConflictError, DecisionError
@@ -38,11 +41,13 @@ STATUS: Mapping[type[Exception], int] = {
     ConflictError: 409,
     DecisionError: 422,
     UserError: 422,
+    TooLargeError: 413,
     DatabaseError: 503,
     DeliveryError: 503,
     LakeError: 503,
     OutdatedTableError: 503,
     RegistryError: 503,
+    WorkerDiedError: 503,
 }
 
 
@@ -53,6 +58,13 @@ def create_app(
 
     Raises LakeError or DatabaseError with what to do.
     """
+    found = door or FrontDoor.of(settings)
+
+    @asynccontextmanager
+    async def open_for_business(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        found.close()
+
     app = FastAPI(
         title="NexGen",
         version=version("nexgen-assets"),
@@ -60,10 +72,11 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
+        lifespan=open_for_business,
     )
-    app.state.door = found = door or FrontDoor.of(settings)
+    app.state.door = found
     app.include_router(login.open_routes)
-    for part in (login, system, overview, orders, decisions, sales, forecasts, people):
+    for part in (login, system, overview, orders, decisions, sales, forecasts, uploads, people):
         app.include_router(part.routes)
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _words(status))

@@ -29,6 +29,10 @@ MAX_RECORD_LINES = 50
 # no sales line is longer; a file without line ends must not fill the memory
 LONGEST_LINE = 1_000_000
 
+# sales compress ten- to fiftyfold, a file that was made to fill a disk a thousandfold; a small one does no harm
+MOST_EXPANSION = 200
+HARMLESS_BYTES = 64_000_000
+
 # lines that are split together when nothing is wrong with them; small enough for the processor's cache
 _BLOCK_LINES = 256
 
@@ -57,6 +61,24 @@ class Header:
     width: int
     unknown_columns: list[str]
     separator: str = ","
+
+
+class Expansion:
+    """Counts what a compressed file of `packed` bytes unpacks to."""
+
+    def __init__(self, packed: int, file: LandingFile) -> None:
+        self._most = max(HARMLESS_BYTES, MOST_EXPANSION * packed)
+        self._file = file
+        self._unpacked = 0
+
+    def add(self, unpacked: int) -> None:
+        """Raises LandingFileError once it is more than sales ever make."""
+        self._unpacked += unpacked
+        if self._unpacked > self._most:
+            raise LandingFileError(
+                f"{self._file.key}: the file unpacks to more than {self._most / 1e6:,.0f} MB, which no sales file of "
+                "its size does; upload it uncompressed, or in parts"
+            )
 
 
 class Record(NamedTuple):
@@ -92,13 +114,34 @@ def open_records(
 
         yield parquet_records(stream, file, columns.header)
     elif name.endswith(".csv.gz"):
-        with _damage_refused(file), gzip.GzipFile(fileobj=stream) as unpacked, _csv_text(unpacked) as text:
+        with _damage_refused(file), _Unpacked(stream, file) as unpacked, _csv_text(unpacked) as text:
             yield _csv_records(text, file, columns)
     elif name.endswith(".csv"):
         with _csv_text(stream) as text:
             yield _csv_records(text, file, columns)
     else:
         raise LandingFileError(f"{file.key}: only .csv, .csv.gz and .parquet are read; export the file as one of these")
+
+
+class _Unpacked(gzip.GzipFile):
+    """A gzip stream that does not unpack without end."""
+
+    def __init__(self, stream: BinaryIO, file: LandingFile) -> None:
+        super().__init__(fileobj=stream, mode="rb")
+        self._expansion = Expansion(size_of(stream), file)
+
+    def read1(self, size: int = -1) -> bytes:
+        found = super().read1(size)
+        self._expansion.add(len(found))
+        return found
+
+
+def size_of(stream: BinaryIO) -> int:
+    """Bytes from where a stream stands to its end; it stays where it stands."""
+    place = stream.tell()
+    size = stream.seek(0, io.SEEK_END) - place
+    stream.seek(place)
+    return size
 
 
 @contextmanager

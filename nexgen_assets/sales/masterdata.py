@@ -85,6 +85,32 @@ class UploadKind:
 
 
 @dataclass(frozen=True)
+class LineProblem:
+    """What is wrong on a line of an upload, and what to do; without a column it is the whole line."""
+
+    line_number: int
+    column: str | None
+    value: str | None
+    advice: str
+
+    def __str__(self) -> str:
+        where = "" if self.column is None else f"column {self.column!r}, value {self.value!r}: "
+        return f"line {self.line_number}: {where}{self.advice}"
+
+
+class RefusedLinesError(LandingFileError):
+    """An upload is refused for some of its lines: `problems` are all of them, the message lists the first."""
+
+    def __init__(self, file: LandingFile, problems: list[LineProblem]) -> None:
+        shown = [str(problem) for problem in problems[:PROBLEMS_SHOWN]]
+        hidden = len(problems) - len(shown)
+        more = [f"and {hidden} more"] if hidden else []
+        summary = f"{file.key}: nothing was loaded; correct these lines and upload the whole file again"
+        super().__init__("\n".join([summary, *shown, *more]))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
 class Upload:
     """A parsed upload: its lines, in its table's columns, and the columns of the file that nobody knows."""
 
@@ -96,7 +122,7 @@ def read_upload(kind: UploadKind, stream: BinaryIO, file: LandingFile) -> Upload
     """Parse a CSV of that kind into rows of its table.
 
     A line without `effective_date` is known, and holds, from the day of `file.arrived_at`, in the time zone which that
-    carries. Raises LandingFileError if the header or any line is unusable; it lists the first PROBLEMS_SHOWN problems.
+    carries. Raises LandingFileError if the header is unusable, RefusedLinesError if any line is.
     """
     with open_records(stream, file, kind.columns, kind.required) as (header, records):
         lines = _Lines(file, header, list(records))
@@ -119,7 +145,9 @@ class _Lines:
             name: [record.fields[position].strip() for record in self._lines if record.fields]
             for name, position in header.positions.items()
         }
-        self._problems = [(r.line_number, _whole_line_problem(r.problem)) for r in records if r.problem]
+        self._problems = [
+            LineProblem(r.line_number, None, None, _whole_line_problem(r.problem)) for r in records if r.problem
+        ]
 
     def values(self, field: Field) -> list[Any]:
         """Parsed values, the default where the file says nothing; an unreadable or missing one is a problem."""
@@ -140,15 +168,17 @@ class _Lines:
     def refuse(self, index: int, column: str, advice: str) -> None:
         values = self._columns.get(column)  # a column that the file does not have is empty
         value = values[index] if values else ""
-        self._problems.append((self._lines[index].line_number, f"column {column!r}, value {value!r}: {advice}"))
+        self._problems.append(LineProblem(self._lines[index].line_number, column, value, advice))
 
     def line_number(self, index: int) -> int:
         return self._lines[index].line_number
 
     def table(self, table: Table, columns: Columns) -> pa.Table:
-        """The rows of `table`; raises LandingFileError if anything was refused."""
+        """The rows of `table`; raises RefusedLinesError if anything was refused."""
         if self._problems:
-            raise LandingFileError(self._refusal())
+            raise RefusedLinesError(
+                self._file, sorted(self._problems, key=lambda found: (found.line_number, str(found)))
+            )
         count = len(self._lines)
         columns |= {
             "file_key": [self._file.key] * count,
@@ -157,13 +187,6 @@ class _Lines:
         if "arrived_at" in table.by_name:
             columns["arrived_at"] = [self._file.arrived_at] * count
         return pa.Table.from_pydict(columns, schema=table.arrow_schema)
-
-    def _refusal(self) -> str:
-        shown = [f"line {number}: {problem}" for number, problem in sorted(self._problems)[:PROBLEMS_SHOWN]]
-        hidden = len(self._problems) - len(shown)
-        more = [f"and {hidden} more"] if hidden else []
-        summary = f"{self._file.key}: nothing was loaded; correct these lines and upload the whole file again"
-        return "\n".join([summary, *shown, *more])
 
 
 def _whole_line_problem(problem: str | None) -> str:

@@ -13,7 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nexgen_assets.sales.csv_records import Header, LandingFile, LandingFileError, Record, whole_or_bad
+from nexgen_assets.sales.csv_records import (
+    Expansion,
+    Header,
+    LandingFile,
+    LandingFileError,
+    Record,
+    size_of,
+    whole_or_bad,
+)
 
 _BATCH_ROWS = 10_000
 _BUFFER_BYTES = 1_000_000
@@ -27,15 +35,16 @@ def parquet_records(
     Columns that nobody asked for and no CSV could hold are left empty.
     Raises LandingFileError if the file is damaged, or if a column that is asked for holds what no CSV could.
     """
+    packed = Expansion(size_of(stream), file)
     with _damage_refused(file):
         # read page by page: a row group may be as large as the file
         parquet = pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         names = parquet.schema_arrow.names
     columns = header(names)
-    return columns, _records(parquet, file, columns)
+    return columns, _records(parquet, file, columns, packed)
 
 
-def _records(parquet: pq.ParquetFile, file: LandingFile, header: Header) -> Iterator[Record]:
+def _records(parquet: pq.ParquetFile, file: LandingFile, header: Header, packed: Expansion) -> Iterator[Record]:
     number, asked_for = 2, set(header.positions.values())
     batches = parquet.iter_batches(_BATCH_ROWS)
     while (batch := _next(batches, file)) is not None:
@@ -44,7 +53,9 @@ def _records(parquet: pq.ParquetFile, file: LandingFile, header: Header) -> Iter
             for place, column in enumerate(batch.columns)
         ]
         rows = list(map(list, zip(*columns, strict=True)))
-        for fields, line in zip(rows, _lines(rows), strict=True):
+        lines = _lines(rows)
+        packed.add(sum(map(len, lines)))
+        for fields, line in zip(rows, lines, strict=True):
             yield whole_or_bad(number, line, fields)
             number += 1
 

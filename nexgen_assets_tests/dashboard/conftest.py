@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from nexgen_assets.dashboard.app import create_app
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.roles import Role
+from nexgen_assets.dashboard.worker import Workers
 from nexgen_assets.io_managers.delta_tables import DeltaTables
 from nexgen_assets.resources.lake import S3Access, open_lake
 from nexgen_assets.settings import Settings
@@ -44,9 +45,17 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterIns
         yield made
 
 
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Workers]:
+    """The processes beside the front door, which take seconds to start."""
+    made = Workers()
+    yield made
+    made.stop()
+
+
 @pytest.fixture
-def door(shop: Settings, tmp_path: Path, instance: dg.DagsterInstance) -> FrontDoor:
-    return FrontDoor.of(shop.model_copy(update={"home": tmp_path}), instance)
+def door(shop: Settings, tmp_path: Path, instance: dg.DagsterInstance, workers: Workers) -> FrontDoor:
+    return FrontDoor.of(shop.model_copy(update={"home": tmp_path}), instance, workers)
 
 
 @pytest.fixture

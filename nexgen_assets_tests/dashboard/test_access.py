@@ -52,6 +52,14 @@ ROUTES: dict[str, tuple[Role | None, str]] = {
     "GET /api/policies/frontier": (Role.VIEWER, ""),
     "GET /api/quality": (Role.VIEWER, ""),
     "GET /api/runs": (Role.VIEWER, ""),
+    "POST /api/uploads": (Role.STORE, ""),
+    "GET /api/uploads": (Role.STORE, ""),
+    "GET /api/uploads/templates/{kind}": (Role.STORE, ""),
+    "GET /api/uploads/{upload_id}": (Role.STORE, ""),
+    "GET /api/uploads/{upload_id}/refused": (Role.STORE, ""),
+    "POST /api/uploads/{upload_id}/check": (Role.STORE, ""),
+    "POST /api/uploads/{upload_id}/commit": (Role.STORE, ""),
+    "DELETE /api/uploads/{upload_id}": (Role.STORE, ""),
     "GET /api/users": (Role.ADMIN, ""),
     "POST /api/users": (Role.ADMIN, ""),
     "PATCH /api/users/{name}": (Role.ADMIN, ""),
@@ -63,7 +71,7 @@ def send(client: httpx.Client, route: str, query: str, **more: object) -> httpx.
     method, path = route.split()
     # a body that no route understands: it is the permission that is tested, not the deed
     body = {} if method == "GET" else {"json": ["nonsense"]}
-    for name in ("{token_id}", "{export_id}", "{name}"):
+    for name in ("{token_id}", "{export_id}", "{upload_id}", "{kind}", "{name}"):
         path = path.replace(name, "none")
     return client.request(method, f"{path}?{query}", **body, **more)  # pyright: ignore[reportArgumentType]
 

@@ -22,7 +22,7 @@ BREAD = ("003", "north")
 ITEM = "/item?product_id=003&location=north"
 LINE = f"{BREAD[0]} at {BREAD[1]}"
 PAGES = (
-    *("/", "/orders", "/orders?grouped=yes", ITEM, "/trends", "/quality", "/scenarios", "/data"),
+    *("/", "/orders", "/orders?grouped=yes", ITEM, "/trends", "/quality", "/scenarios", "/uploads", "/data"),
     *("/account", "/people", "/audit"),
 )
 

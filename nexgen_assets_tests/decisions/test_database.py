@@ -10,7 +10,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-import nexgen_assets.dashboard.accounts  # noqa: F401  # its tables stand in the same database
+import nexgen_assets.dashboard.accounts
+import nexgen_assets.dashboard.uploads.records  # noqa: F401  # their tables stand in the same database
 from nexgen_assets.decisions.book import DecisionBook
 from nexgen_assets.decisions.database import VERSION_TABLE, DatabaseError, DecisionDatabase, alembic_config
 from nexgen_assets.decisions.rules import Action

@@ -3,13 +3,14 @@
 What belongs here: reading the instance. What does not: starting runs (`launcher.py`).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorStatus
 
 from nexgen_assets.dashboard.answers.system import Run, Runs
+from nexgen_assets.partitions import RANGE_END_TAG, RANGE_START_TAG, DayRange
 
 ACTIVE = frozenset(
     {
@@ -36,18 +37,24 @@ def runs(instance: dg.DagsterInstance, last: int) -> Runs:
 
 def _told(record: dg.RunRecord) -> Run:
     run = record.dagster_run
-    start = run.tags.get("dagster/asset_partition_range_start") or run.tags.get("dagster/partition")
-    end = run.tags.get("dagster/asset_partition_range_end") or start
+    days = days_of(run)
     return Run(
         run_id=run.run_id,
         job=run.job_name,
         status=run.status.value.lower(),
-        days=None if start is None else start if start == end else f"{start}..{end}",
+        days=str(days) if days else None,
         created_at=record.create_timestamp,
         started_at=_instant(record.start_time),
         ended_at=_instant(record.end_time),
         is_active=run.status in ACTIVE,
     )
+
+
+def days_of(run: dg.DagsterRun) -> DayRange | None:
+    """The days that a run builds, None for an undated one."""
+    start = run.tags.get(RANGE_START_TAG) or run.tags.get("dagster/partition")
+    end = run.tags.get(RANGE_END_TAG) or start
+    return DayRange(date.fromisoformat(start), date.fromisoformat(end)) if start and end else None
 
 
 def _is_alive(instance: dg.DagsterInstance) -> bool:

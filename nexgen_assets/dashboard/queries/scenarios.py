@@ -5,8 +5,9 @@ orders (`replenishment/what_if.py`). Nothing is stored.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
-from threading import Lock
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,14 @@ from nexgen_assets.dashboard.answers.orders import Outcome, Outcomes, PlanTotals
 from nexgen_assets.dashboard.queries.worklist import published_lines
 from nexgen_assets.dashboard.reading import View
 from nexgen_assets.dashboard.sql import equals
+from nexgen_assets.dashboard.worker import Worker, for_worker
 from nexgen_assets.decisions.book import exact
 from nexgen_assets.decisions.rules import DecisionError, LineKey
+from nexgen_assets.io_managers.delta_tables import DeltaTables
+from nexgen_assets.io_managers.snapshots import Snapshot, SnapshotTables
 from nexgen_assets.replenishment.outcomes import outcomes_of
 from nexgen_assets.replenishment.what_if import Change, Inputs, Totals, orders_if, totals
+from nexgen_assets.resources.lake import open_lake
 from nexgen_assets.resources.order_inputs import inputs_of
 from nexgen_assets.resources.registry import Champions
 from nexgen_assets.settings import Settings
@@ -30,39 +35,46 @@ NO_ORDERS = "no orders are published yet: `nexgen run` makes them"
 
 
 class Scenarios:
-    """Inputs and plan of the newest day are kept until another snapshot is published; one question at a time."""
+    """What if, computed in a worker process, so that pages stay quick meanwhile; one question at a time."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._lock = Lock()
-        self._known: tuple[str, Inputs, pa.Table] | None = None
+    def __init__(self, settings: Settings, worker: Worker) -> None:
+        self._settings = for_worker(settings)
+        self._worker = worker
 
     def what_if(self, view: View, asked: WhatIf) -> WhatIfAnswer:
         """Raises DecisionError if no orders are published yet, or the change cannot be meant."""
         day = view.last_day(REORDER_RECOMMENDATIONS)
         if day is None:
             raise DecisionError(NO_ORDERS)
-        change = _change(asked)
-        with self._lock:
-            inputs, plan = self._plan(view)
-            changed = orders_if(inputs, change)
-        published = view.rows(REORDER_RECOMMENDATIONS, day, day, ("revision",))
-        return WhatIfAnswer(
-            snapshot_id=view.snapshot_id,
-            day=day,
-            plan=_totals(totals(plan)),
-            what_if=_totals(totals(changed)),
-            is_plan_as_published=set(published["revision"].to_pylist()) == set(plan["revision"].to_pylist()),
-            lines=_most_changed(plan, changed, asked.lines),
-        )
+        return self._worker.call(answer, self._settings, view.snapshot, day, _change(asked), asked.lines)
 
-    def _plan(self, view: View) -> tuple[Inputs, pa.Table]:
-        if self._known is None or self._known[0] != view.snapshot_id:
-            day = view.last_day(REORDER_RECOMMENDATIONS)
-            assert day is not None  # noqa: S101  # whoever asks has looked
-            inputs = inputs_of(view.tables, day, self._settings)
-            self._known = view.snapshot_id, inputs, orders_if(inputs, Change())
-        return self._known[1:]
+
+# ---- in the worker process
+
+
+def answer(settings: Settings, snapshot: Snapshot, day: date, change: Change, most_lines: int) -> WhatIfAnswer:
+    """The orders of that day under a change, beside the plan."""
+    inputs, plan, is_as_published = _plan(settings, tuple(sorted(snapshot.versions.items())), day)
+    changed = orders_if(inputs, change)
+    return WhatIfAnswer(
+        snapshot_id=snapshot.snapshot_id,
+        day=day,
+        plan=_totals(totals(plan)),
+        what_if=_totals(totals(changed)),
+        is_plan_as_published=is_as_published,
+        lines=_most_changed(plan, changed, most_lines),
+    )
+
+
+# people try one change after the other on the same snapshot
+@lru_cache(maxsize=1)
+def _plan(settings: Settings, versions: tuple[tuple[str, int], ...], day: date) -> tuple[Inputs, pa.Table, bool]:
+    """What the orders of a day are made of, these orders, and whether they are the published ones."""
+    tables = SnapshotTables(DeltaTables(open_lake(settings)), Snapshot(dict(versions)))
+    inputs = inputs_of(tables, day, settings)
+    plan = orders_if(inputs, Change())
+    published = tables.read(REORDER_RECOMMENDATIONS, day, day, ("revision",))
+    return inputs, plan, set(published["revision"].to_pylist()) == set(plan["revision"].to_pylist())
 
 
 def _change(asked: WhatIf) -> Change:

@@ -12,6 +12,7 @@ const OverviewPage = lazy(() => import("~/pages/overview"));
 const TrendsPage = lazy(() => import("~/pages/trends"));
 const QualityPage = lazy(() => import("~/pages/quality"));
 const ScenariosPage = lazy(() => import("~/pages/scenarios"));
+const UploadsPage = lazy(() => import("~/pages/uploads/page"));
 const DataPage = lazy(() => import("~/pages/data"));
 const AccountPage = lazy(() => import("~/pages/people/account"));
 const PeoplePage = lazy(() => import("~/pages/people/people"));
@@ -46,6 +47,7 @@ export function App() {
           <Route path="/trends" component={TrendsPage} />
           <Route path="/quality" component={QualityPage} />
           <Route path="/scenarios" component={ScenariosPage} />
+          <Route path="/uploads" component={UploadsPage} />
           <Route path="/data" component={DataPage} />
           <Route path="/account" component={AccountPage} />
           <Route path="/people" component={PeoplePage} />

@@ -15,6 +15,7 @@ const PAGES = [
   ["/trends", "Trends"],
   ["/quality", "Forecast quality"],
   ["/scenarios", "Scenarios"],
+  ["/uploads", "Uploads"],
   ["/data", "Data"],
 ] as const;
 
@@ -34,6 +35,9 @@ export function Shell({ me, children }: { me: Schemas["Me"]; children: ReactNode
     </div>
   );
 }
+
+const pagesOf = (me: Schemas["Me"]) =>
+  PAGES.filter(([href]) => href !== "/uploads" || me.permissions.includes("upload"));
 
 function TopBar({ me }: { me: Schemas["Me"] }) {
   const [path] = useLocation();
@@ -55,7 +59,7 @@ function TopBar({ me }: { me: Schemas["Me"] }) {
         </button>
         <nav aria-label="Pages" className={`${isOpen ? "" : "max-md:hidden"} max-md:w-full`}>
           <ul className="flex gap-1 max-md:flex-col">
-            {PAGES.map(([href, name]) => {
+            {pagesOf(me).map(([href, name]) => {
               const isHere = path === href || (href === "/orders" && path === "/item");
               return (
                 <li key={href}>
