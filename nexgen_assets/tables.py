@@ -1260,6 +1260,21 @@ REORDER_RECOMMENDATIONS = Table(
             minimum=0,
         ),
         Column(
+            "cycle_fill_rate",
+            REAL,
+            "Share of demand that this level serves over a cycle of orders, with what lots, MOQ and packs bring above "
+            "it; empty where the target is a service level",
+            minimum=0,
+        ),
+        Column(
+            "above_level_units",
+            REAL,
+            "Units that lots, MOQ and packs keep the position above the level after a review, on average: what that "
+            "share counts on",
+            "units",
+            minimum=0,
+        ),
+        Column(
             "protection_interval_days",
             WHOLE,
             "Days to the next review + mean lead time: the days the order must cover",
