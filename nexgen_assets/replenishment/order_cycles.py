@@ -13,7 +13,9 @@ position falls through all that is above the level. So between the orders it sta
   far more than D, all but the first part vanishes, as in (s, Q) (Silver, Pyke & Thomas, Inventory and Production
   Management in Supply Chains, 4e, section 6.7: shortage of a cycle over Q).
 - with an order up to Q above the level, (R, s, S): at Q in half a part, and at 0 .. Q - 1 in Q / E[D] parts, after the
-  renewal theorem: there are Q / E[D] + (1 + cv^2) / 2 reviews in a cycle, the first of them at the top.
+  renewal theorem: there are Q / E[D] + (1 + cv^2) / 2 reviews in a cycle, the first of them at the top. That holds for
+  Q >= 1.5 E[D] (Tijms & Groenevelt, European Journal of Operational Research 17, 1984). For less it is a bound: at Q in
+  P(D > Q) parts, since each review but the first follows a D of Q at most, and else no higher than the level.
 """
 
 from collections.abc import Callable
@@ -29,6 +31,7 @@ Floats = NDArray[np.float64]
 # of the spread above the level: finer near the level, where stock runs out
 STRATA = 12
 REVIEWS_AT_THE_TOP = 0.5  # the least of (1 + cv^2) / 2
+LEAST_REVIEWS = 1.5  # of demand in a lot, for the renewal theorem to hold
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,10 @@ class CountedLots:
 
 @dataclass(frozen=True)
 class OrderCycle:
-    """The position above the level after a review, [rows]: equally likely 0 .. `wide` - 1 in `wide_share` of reviews,
-    else equally likely `narrow_from` .. `narrow_from` + `narrow` - 1."""
+    """The position above the level after a review, [rows], in units.
+
+    In `wide_share` of the reviews equally likely 0 .. `wide` - 1, else `narrow_from` .. `narrow_from` + `narrow` - 1.
+    """
 
     wide: Floats
     wide_share: Floats
@@ -77,14 +82,17 @@ def order_cycle(lots: CountedLots, level: Floats, review_demand: IntervalDistrib
     """The cycle of orders placed below `level` (units); `review_demand` is that between two reviews."""
     room = np.maximum(lots.most - level, 1.0)
     wide = np.minimum(np.maximum(lots.smallest, lots.above), room)
-    aims_above = lots.above >= lots.smallest
     demand = np.asarray(review_demand.mean, np.float64)
     is_covered = np.clip(np.asarray(review_demand.cdf(wide), np.float64), 0.0, 1.0)
-    falling = np.where(aims_above, 1.0, is_covered) * wide
-    landing = np.where(aims_above, REVIEWS_AT_THE_TOP, 1 - is_covered) * demand
-    share = np.divide(falling, falling + landing, out=np.ones_like(wide), where=landing > 0)
+    aims_above = lots.above >= lots.smallest
+    is_renewed = aims_above & (wide >= LEAST_REVIEWS * demand)
+    is_bound = aims_above & ~is_renewed
+    falling = np.select([is_renewed, is_bound], [wide, is_covered], default=is_covered * wide)
+    rest = np.select([is_renewed, is_bound], [REVIEWS_AT_THE_TOP * demand, 1 - is_covered], (1 - is_covered) * demand)
+    share = np.divide(falling, falling + rest, out=np.ones_like(wide), where=rest > 0)
     narrow = np.minimum(np.where(aims_above, 1.0, lots.step), room)
-    return OrderCycle(wide, share, np.minimum(lots.above, np.maximum(room - narrow, 0.0)), narrow)
+    highest = np.minimum(lots.above, np.maximum(room - narrow, 0.0))
+    return OrderCycle(np.where(is_bound, 1.0, wide), share, highest, narrow)
 
 
 def _mean_above(function: Callable[[Floats], NDArray[np.floating]], start: Floats, width: Floats) -> Floats:

@@ -39,6 +39,7 @@ ORIGIN_COLUMNS = (
 )
 Texts = NDArray[np.str_]
 RISK_DECIMALS = 6
+ROOM_PROBABILITY = 0.95  # that an order finds room when it arrives
 PRICE_DECIMALS = 4
 REVISION_LENGTH = 16
 # the sentence only says what the other columns hold: better words are not a new order; nor is a centre's stock one that
@@ -168,7 +169,11 @@ def _quantities(
     on_order = in_units(in_parts(_numbers(rows, "on_order_units")))
     committed = in_units(in_parts(_numbers(rows, "committed_units")))
     position = in_units(in_parts(on_hand) + in_parts(on_order) - in_parts(committed))
-    steps = _steps(rows, aim, position, demand, policy, Lots(lot, lines.kind == "reorder_quantity"))
+    # promised units are the first to be sold, nothing is before an order that arrives at once, and what is on order may
+    # arrive on the same day
+    leaving = np.where(mean_lead_times(rows) > 0, np.maximum(_sure_demand_until_receipt(rows, demand), committed), 0.0)
+    on_arrival = in_units(np.maximum(in_parts(on_hand) - in_parts(leaving), 0.0) + in_parts(on_order))
+    steps = _steps(rows, aim, (position, on_arrival), demand, policy, Lots(lot, lines.kind == "reorder_quantity"))
     surplus = in_parts(steps.net_requirement) - in_parts(target["order_up_to_level"]) + in_parts(position)
     is_delisted = arrives_delisted(rows)
     blocked = np.where(is_delisted | ~lines.is_review, "", _blocked_reasons(rows, steps, policy))
@@ -183,6 +188,7 @@ def _quantities(
         "on_order_units": on_order,
         "committed_units": committed,
         "inventory_position": position,
+        "stock_on_arrival": _nullable(np.where(np.isnan(_numbers(rows, "max_stock")), np.nan, on_arrival)),
         "surplus_units": in_units(surplus),
         "net_requirement": steps.net_requirement,
         "display_units": steps.display_units,
@@ -234,8 +240,10 @@ def _lots(rows: pa.Table, demand: DemandAhead, policy: Policy, lines: LinePolici
 
 
 def _steps(  # noqa: PLR0917  # what decides on an order
-    rows: pa.Table, aim: Levels, position: Floats, demand: DemandAhead, policy: Policy, lots: Lots
+    rows: pa.Table, aim: Levels, stock: tuple[Floats, Floats], demand: DemandAhead, policy: Policy, lots: Lots
 ) -> OrderSteps:
+    """The steps from the level to the order; `stock` is the inventory position, and what is there of it on arrival."""
+    position, on_arrival = stock
     shelf_life = _numbers(rows, "shelf_life_days")
     perishable = np.flatnonzero(~np.isnan(shelf_life))
     days = days_to_sell(mean_lead_times(rows)[perishable], shelf_life[perishable])
@@ -259,7 +267,17 @@ def _steps(  # noqa: PLR0917  # what decides on an order
         rounding=policy.pack_rounding,
         cost=lambda of: cost_of_position(demand.until_next_receipt, of, aim.service_level),
         sellable=sellable,
+        on_arrival=on_arrival,
     )
+
+
+def _sure_demand_until_receipt(rows: pa.Table, demand: DemandAhead) -> Floats:
+    """Whole units that are sold, as good as certainly, before the order arrives; 0 where there is room enough."""
+    sure, limited = np.zeros(rows.num_rows), np.flatnonzero(~np.isnan(_numbers(rows, "max_stock")))
+    if len(limited):
+        sold = demand.of(limited).until_receipt.quantile(1 - ROOM_PROBABILITY)
+        sure[limited] = np.floor(np.round(np.asarray(sold, np.float64), RISK_DECIMALS))
+    return sure
 
 
 def _blocked_reasons(rows: pa.Table, steps: OrderSteps, policy: Policy) -> Texts:
