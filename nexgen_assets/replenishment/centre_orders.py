@@ -52,8 +52,7 @@ def members_of(rows: pa.Table, centre_stock: pa.Table) -> tuple[pa.Table, Member
     `rows` are those of the locations, in which a centre that sells has one too. A product that no location gets from a
     centre is not ordered for it.
     """
-    held = pa.chunked_array([_keys(centre_stock, "location")])
-    places = pc.SetLookupOptions(held.combine_chunks(), skip_nulls=True)
+    places = pc.SetLookupOptions(_keys(centre_stock, "location").combine_chunks(), skip_nulls=True)
 
     def centre(column: str) -> Integers:
         found = pc.call_function("index_in", [_keys(rows, column)], places)
@@ -98,7 +97,7 @@ def centre_rows(stock: pa.Table, members: Members, rows: pa.Table, sold: Floats)
         if field.name not in columns:
             is_known = field.name not in ("delisted_on", "centre_on_hand", "is_new_item")
             columns[field.name] = of[field.name] if is_known else pa.nulls(stock.num_rows, field.type)
-    return pa.table({field.name: columns[field.name].cast(field.type) for field in rows.schema})
+    return pa.table([columns[field.name].cast(field.type) for field in rows.schema], schema=rows.schema)
 
 
 def _largest(members: Members, number: int, sold: Floats) -> int:
@@ -122,7 +121,8 @@ def lacking_units(orders: pa.Table, lines: LinePolicies, over: DemandOver) -> Fl
     missing = level + later - _numbers(orders, "inventory_position") + np.maximum(smallest - 1, 0.0) / 2
     is_blocked = np.asarray(orders["blocked_reason"].is_valid().to_numpy(), np.bool_)
     is_over = _numbers(orders, "delisted_units") < 0
-    return np.select([is_over, is_blocked], [-np.inf, 0.0], np.maximum(missing, wanted))
+    missing = np.where(wanted > 0, np.maximum(missing, wanted), missing)
+    return np.select([is_over, is_blocked], [-np.inf, 0.0], missing)
 
 
 def smallest_orders(orders: pa.Table) -> Floats:
