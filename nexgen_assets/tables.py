@@ -1260,6 +1260,21 @@ REORDER_RECOMMENDATIONS = Table(
             minimum=0,
         ),
         Column(
+            "cycle_fill_rate",
+            REAL,
+            "Share of demand that this level serves over a cycle of orders, with what lots, MOQ and packs bring above "
+            "it; empty where the target is a service level",
+            minimum=0,
+        ),
+        Column(
+            "above_level_units",
+            REAL,
+            "Units that lots, MOQ and packs keep the position above the level after a review, on average: what that "
+            "share counts on",
+            "units",
+            minimum=0,
+        ),
+        Column(
             "protection_interval_days",
             WHOLE,
             "Days to the next review + mean lead time: the days the order must cover",
@@ -1355,6 +1370,15 @@ REORDER_RECOMMENDATIONS = Table(
         ),
         Column("pack_rounding", TEXT, "How needs become full packs: `up`, `nearest`, `cost`", nullable=False),
         Column("max_stock", REAL, "Most units the location has room for; empty if not told", "units", minimum=0),
+        Column(
+            "stock_on_arrival",
+            REAL,
+            "Units that may be there when the order arrives, with 95 % probability no more: on hand less what is sold "
+            "or promised until then, and all that is on order; the order must find room beside them; empty without a "
+            "maximum",
+            "units",
+            minimum=0,
+        ),
         Column("max_stock_units", REAL, "Minus the units there is no room for", "units", nullable=False),
         Column("shelf_life_days", REAL, "Days the product keeps after receipt; empty if not told", "days", minimum=0),
         Column("max_waste_share", REAL, "Largest share of the position that may be wasted", nullable=False, minimum=0),

@@ -27,7 +27,7 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
     """Orders, what somebody should look at in them, and transfers."""
 
     @table_asset(
-        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="6"),
+        **daily_table(REORDER_RECOMMENDATIONS, days, group=GROUP, kinds=PYTHON_KINDS, code_version="7"),
     )
     def reorder_recommendations(  # noqa: PLR0917  # an input each
         inventory_positions: TableReader,

@@ -95,13 +95,15 @@ def order_steps(
     rounding: PackRounding = "up",
     cost: Rule | None = None,
     sellable: Rule | None = None,
+    on_arrival: Floats | None = None,
 ) -> OrderSteps:
     """Bring the inventory position up to the level, in lots if there are any, within the limits.
 
     No need means no order. All in units, [rows]. `cost` tells the expected cost (money) of an inventory position, by
     which packs are rounded where `rounding` is "cost". `sellable` tells of a wanted inventory position how much can be
-    sold before it expires: infinite where all of it; None if nothing expires. Raises ValueError for a pack that is
-    nothing in thousandths, and for a rounding by cost without a cost.
+    sold before it expires: infinite where all of it; None if nothing expires. `on_arrival` are the units that may still
+    be there when the order arrives, beside which it must find room: None for the whole inventory position. Raises
+    ValueError for a pack that is nothing in thousandths, and for a rounding by cost without a cost.
     """
     level, position = in_parts(order_up_to_level), in_parts(inventory_position)
     display, moq, pack, room = (in_parts(limit) for limit in _each(limits))
@@ -113,7 +115,8 @@ def order_steps(
     packed = _packed(
         np.where(in_lots > shown, position + in_lots, target), position, moq, pack, display, rounding, cost
     )
-    stored = cap_at_max_stock(packed, position, room, moq, pack)
+    there = position if on_arrival is None else in_parts(on_arrival)
+    stored = cap_at_max_stock(packed, there, room, moq, pack)
     life = np.full_like(position, np.inf)
     if sellable is not None:
         life = in_parts(sellable(in_units(np.where(stored > 0, position + stored, 0.0))))

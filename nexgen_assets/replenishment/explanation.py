@@ -84,6 +84,8 @@ class _Shown(NamedTuple):
     safety_stock: Any
     safety_stock_for_lead_time: Any
     order_up_to_level: Any
+    cycle_fill_rate: Any
+    above_level_units: Any
     on_hand: Any
     on_order_units: Any
     committed_units: Any
@@ -143,6 +145,7 @@ def _sentence(row: _Shown) -> str:
     target = (
         f"expected demand {row.expected_demand:.10g} in {days}{until}"
         f" + safety stock {row.safety_stock:.10g}{_causes(row)} = level {row.order_up_to_level:.10g}"
+        f"{_served(row)}"
     )
     verdict = f"Order {row.order_units:.10g}" if row.order_units else "No order"
     if row.net_requirement == row.display_units == row.order_units == 0:
@@ -180,6 +183,16 @@ def _steps(row: _Shown) -> list[str]:
 
 def _number(value: float | None) -> str:
     return f"{value:.10g}" if value is not None else ""
+
+
+def _served(row: _Shown) -> str:
+    """What the level serves of a target that its lots help to reach."""
+    if not row.above_level_units or row.cycle_fill_rate is None:
+        return ""
+    return (
+        f" (serves {100 * row.cycle_fill_rate:.4g} % over a cycle of orders:"
+        f" lots keep {row.above_level_units:.4g} above it on average)"
+    )
 
 
 def _causes(row: _Shown) -> str:

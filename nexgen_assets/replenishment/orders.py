@@ -24,7 +24,7 @@ from nexgen_assets.replenishment.explanation import (
     explanations,
 )
 from nexgen_assets.replenishment.lead_times import LeadTimes, lead_times_of_moments
-from nexgen_assets.replenishment.levels import Levels, levels, lot_units
+from nexgen_assets.replenishment.levels import Levels, counted_lots, levels, lot_units
 from nexgen_assets.replenishment.line_policies import LinePolicies
 from nexgen_assets.replenishment.policy import Floats, Policy, cost_of_position
 from nexgen_assets.replenishment.risk import risk
@@ -39,6 +39,7 @@ ORIGIN_COLUMNS = (
 )
 Texts = NDArray[np.str_]
 RISK_DECIMALS = 6
+ROOM_PROBABILITY = 0.95  # that an order finds room when it arrives
 PRICE_DECIMALS = 4
 REVISION_LENGTH = 16
 # the sentence only says what the other columns hold: better words are not a new order; nor is a centre's stock one that
@@ -152,13 +153,27 @@ def _quantities(
     rows: pa.Table, demand: DemandAhead, policy: Policy, lines: LinePolicies, shared: SharedChange
 ) -> dict[str, Any]:
     """From expected demand to the order: the ledger, in which every number is a sum or difference of others."""
-    aim = levels(demand, lines, mean_lead_times(rows), _unit_prices(rows), _numbers(rows, "unit_cost"))
+    unit_cost, lot = _numbers(rows, "unit_cost"), _lots(rows, demand, policy, lines)
+    counted = counted_lots(
+        lines.kind,
+        lot,
+        _numbers(rows, "min_order_quantity"),
+        _numbers(rows, "pack_size"),
+        np.nan_to_num(_numbers(rows, "max_stock"), nan=np.inf),
+        # what expires may be cut, and what is not rounded up may be less than is needed
+        np.isnan(_numbers(rows, "shelf_life_days")) & (policy.pack_rounding == "up"),
+    )
+    aim = levels(demand, lines, mean_lead_times(rows), _unit_prices(rows), unit_cost, counted)
     target = _target(demand, aim)
     on_hand = in_units(in_parts(np.nan_to_num(_numbers(rows, "on_hand"), nan=0.0)))
     on_order = in_units(in_parts(_numbers(rows, "on_order_units")))
     committed = in_units(in_parts(_numbers(rows, "committed_units")))
     position = in_units(in_parts(on_hand) + in_parts(on_order) - in_parts(committed))
-    steps = _steps(rows, aim, position, demand, policy, lines)
+    # promised units are the first to be sold, nothing is before an order that arrives at once, and what is on order may
+    # arrive on the same day
+    leaving = np.where(mean_lead_times(rows) > 0, np.maximum(_sure_demand_until_receipt(rows, demand), committed), 0.0)
+    on_arrival = in_units(np.maximum(in_parts(on_hand) - in_parts(leaving), 0.0) + in_parts(on_order))
+    steps = _steps(rows, aim, (position, on_arrival), demand, policy, Lots(lot, lines.kind == "reorder_quantity"))
     surplus = in_parts(steps.net_requirement) - in_parts(target["order_up_to_level"]) + in_parts(position)
     is_delisted = arrives_delisted(rows)
     blocked = np.where(is_delisted | ~lines.is_review, "", _blocked_reasons(rows, steps, policy))
@@ -168,12 +183,12 @@ def _quantities(
     together = (shared.supplier_minimum_units, shared.allocation_units, shared.budget_units)
     later = (delisted_units, review_units, blocked_units, *together)
     order = in_units(in_parts(steps.order_units) + sum(in_parts(units) for units in later))
-    unit_cost = _numbers(rows, "unit_cost")
     return target | {
         "on_hand": on_hand,
         "on_order_units": on_order,
         "committed_units": committed,
         "inventory_position": position,
+        "stock_on_arrival": _nullable(np.where(np.isnan(_numbers(rows, "max_stock")), np.nan, on_arrival)),
         "surplus_units": in_units(surplus),
         "net_requirement": steps.net_requirement,
         "display_units": steps.display_units,
@@ -199,7 +214,7 @@ def _quantities(
     }
 
 
-def _target(demand: DemandAhead, aim: Levels) -> dict[str, Floats]:
+def _target(demand: DemandAhead, aim: Levels) -> dict[str, Any]:
     """The level and its parts: the demand that is expected, before and after the receipt, and stock for the rest."""
     level, level_if_certain = aim.level, aim.if_certain
     expected = in_parts(demand.until_next_receipt.mean)
@@ -213,12 +228,22 @@ def _target(demand: DemandAhead, aim: Levels) -> dict[str, Floats]:
         "safety_stock_for_lead_time": level - level_if_certain,
         "order_up_to_level": level,
         "service_level": aim.service_level,
+        "cycle_fill_rate": _nullable(np.round(aim.fill_rate, RISK_DECIMALS)),
+        "above_level_units": _nullable(np.round(aim.above_level, RISK_DECIMALS)),
     }
 
 
+def _lots(rows: pa.Table, demand: DemandAhead, policy: Policy, lines: LinePolicies) -> Floats:
+    """Units in a lot of each line, 0 for none."""
+    daily_demand = np.asarray(demand.if_certain.mean, np.float64) / (mean_lead_times(rows) + lines.review_period_days)
+    return lot_units(lines, daily_demand, _numbers(rows, "unit_cost"), policy)
+
+
 def _steps(  # noqa: PLR0917  # what decides on an order
-    rows: pa.Table, aim: Levels, position: Floats, demand: DemandAhead, policy: Policy, lines: LinePolicies
+    rows: pa.Table, aim: Levels, stock: tuple[Floats, Floats], demand: DemandAhead, policy: Policy, lots: Lots
 ) -> OrderSteps:
+    """The steps from the level to the order; `stock` is the inventory position, and what is there of it on arrival."""
+    position, on_arrival = stock
     shelf_life = _numbers(rows, "shelf_life_days")
     perishable = np.flatnonzero(~np.isnan(shelf_life))
     days = days_to_sell(mean_lead_times(rows)[perishable], shelf_life[perishable])
@@ -234,17 +259,25 @@ def _steps(  # noqa: PLR0917  # what decides on an order
         pack_size=_numbers(rows, "pack_size"),
         max_stock=np.nan_to_num(_numbers(rows, "max_stock"), nan=np.inf),
     )
-    daily_demand = np.asarray(demand.if_certain.mean, np.float64) / (mean_lead_times(rows) + lines.review_period_days)
-    lot = lot_units(lines, daily_demand, _numbers(rows, "unit_cost"), policy)
     return order_steps(
         aim.level,
         position,
         limits,
-        lots=Lots(lot, lines.kind == "reorder_quantity") if lot.any() else None,
+        lots=lots if lots.units.any() else None,
         rounding=policy.pack_rounding,
         cost=lambda of: cost_of_position(demand.until_next_receipt, of, aim.service_level),
         sellable=sellable,
+        on_arrival=on_arrival,
     )
+
+
+def _sure_demand_until_receipt(rows: pa.Table, demand: DemandAhead) -> Floats:
+    """Whole units that are sold, as good as certainly, before the order arrives; 0 where there is room enough."""
+    sure, limited = np.zeros(rows.num_rows), np.flatnonzero(~np.isnan(_numbers(rows, "max_stock")))
+    if len(limited):
+        sold = demand.of(limited).until_receipt.quantile(1 - ROOM_PROBABILITY)
+        sure[limited] = np.floor(np.round(np.asarray(sold, np.float64), RISK_DECIMALS))
+    return sure
 
 
 def _blocked_reasons(rows: pa.Table, steps: OrderSteps, policy: Policy) -> Texts:

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 UnknownStock = Literal["block", "zero"]
 
 
-RULES_VERSION = "3.0.0"
+RULES_VERSION = "3.1.0"
 QUANTILE_DECIMALS = 6
 
 

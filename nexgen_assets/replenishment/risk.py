@@ -68,8 +68,15 @@ def lost_between_receipts(
     `with_order` is the inventory position with the order, `lost_before` what is lost before it can be sold (units): the
     smaller of n_P(y) - n_L(y) and n_P(y + n_L(IP)).
     """
-    if_customers_waited = until_next.expected_shortage(with_order) - until_receipt.expected_shortage(with_order)
+    if_customers_waited = short_between_receipts(until_next, until_receipt, with_order)
     return _loss(np.minimum(if_customers_waited, until_next.expected_shortage(with_order + lost_before)))
+
+
+def short_between_receipts(
+    until_next: IntervalDistribution, until_receipt: IntervalDistribution, position: Floats
+) -> Floats:
+    """n_P(y) - n_L(y): units expected to be short between two receipts if customers waited, [rows]."""
+    return np.asarray(until_next.expected_shortage(position), np.float64) - until_receipt.expected_shortage(position)
 
 
 def _probability(values: NDArray[np.floating]) -> Floats:

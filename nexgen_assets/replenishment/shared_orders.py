@@ -139,7 +139,8 @@ def _lines(orders: pa.Table) -> Lines:
 
 def _largest_position(orders: pa.Table, lines: Lines, which: Integers, over: DemandOver, policy: Policy) -> Floats:
     """The most units that there is room for, and that can be sold before they expire."""
-    room = np.nan_to_num(_numbers(orders, "max_stock")[which], nan=np.inf)
+    leaving = _numbers(orders, "inventory_position") - _numbers(orders, "stock_on_arrival")  # before the order is there
+    room = np.nan_to_num((_numbers(orders, "max_stock") + leaving)[which], nan=np.inf)
     wanted = np.minimum(lines.daily_demand[which] * MOST_COVER_DAYS, room)
     shelf_life = _numbers(orders, "shelf_life_days")[which]
     perishable = np.flatnonzero(~np.isnan(shelf_life))

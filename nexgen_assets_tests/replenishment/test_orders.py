@@ -240,7 +240,10 @@ def test_a_person_can_recompute_every_row(identity: str) -> None:
         "safety_stock = safety_stock_for_demand + safety_stock_for_lead_time",
         "inventory_position = on_hand + on_order_units - committed_units",
         "order_units % pack_size = 0 and (order_units = 0 or order_units >= min_order_quantity)",
-        "order_units = 0 or inventory_position + order_units <= coalesce(max_stock, 1e9)",
+        "order_units = 0 or coalesce(stock_on_arrival, 0) + order_units <= coalesce(max_stock, 1e9)",
+        "(stock_on_arrival is null) = (max_stock is null)",
+        "stock_on_arrival is null or stock_on_arrival between on_order_units"
+        " and on_order_units + if(lead_time_days > 0, greatest(0, on_hand - committed_units), on_hand)",
         "order_units = 0 or expected_waste_units is null"
         " or expected_waste_units <= max_waste_share * (inventory_position + order_units) + 0.001",
         "blocked_reason is null or order_units = 0",
@@ -410,7 +413,8 @@ def test_an_order_promises_at_least_the_service_level() -> None:
 def test_a_maximum_stock_costs_service_that_the_order_tells() -> None:
     full, cut = (only_order(poisson(18.2), pack_size=1.0, max_stock=most) for most in (None, 16.0))
 
-    assert cut["promised_cycle_service"] == pytest.approx(stats.poisson.cdf(16, 18.2), abs=1e-6)
+    # the 3 on hand are sold until 16 arrive
+    assert cut["promised_cycle_service"] == pytest.approx(stats.poisson.cdf(3 + 16, 18.2), abs=1e-6)
     assert cut["promised_fill_rate"] < full["promised_fill_rate"]
     assert cut["expected_lost_units_with_order"] > full["expected_lost_units_with_order"]
 
@@ -420,6 +424,36 @@ def test_stock_on_order_counts_as_stock() -> None:
 
     assert ordered["order_units"] == stocked["order_units"]
     assert ordered["inventory_position"] == 12
+
+
+def test_a_fill_rate_counts_on_what_packs_bring_and_the_row_says_so() -> None:
+    target = policy_uploads({"fill_rate": 0.98})
+    single = only_order(poisson(24.0), uploads=target, pack_size=1.0)
+    packed = only_order(poisson(24.0), uploads=target, pack_size=24.0)
+
+    assert packed["order_up_to_level"] < single["order_up_to_level"]
+    assert (single["above_level_units"], packed["above_level_units"]) == (0, 11.5)  # evenly 0 to 23
+    assert 0.98 <= packed["cycle_fill_rate"] < 0.99
+    assert " over a cycle of orders: lots keep 11.5 above it on average), less 3 on hand" in packed["explanation"]
+    assert "cycle of orders" not in single["explanation"]
+    assert only_order(poisson(24.0))["cycle_fill_rate"] is None
+
+
+def test_orders_over_a_cycle_promise_the_target_together() -> None:
+    """Of all positions that packs of 24 lead to, each equally often, the promises of the rows have the target as mean.
+
+    The row's promise is that of its own position: more than the target after an order, less before the next one.
+    """
+    target = policy_uploads({"fill_rate": 0.98})
+    level = int(only_order(poisson(24.0), uploads=target, pack_size=24.0)["order_up_to_level"])
+    stock = [float(level + above) for above in range(24)]
+
+    promises = [
+        only_order(poisson(24.0), uploads=target, pack_size=24.0, on_hand=h)["promised_fill_rate"] for h in stock
+    ]
+
+    assert 0.98 <= np.mean(promises) < 0.99
+    assert min(promises) < 0.98 < max(promises)
 
 
 def test_unknown_stock_blocks_an_order_and_says_what_it_would_be() -> None:
@@ -454,6 +488,35 @@ def test_what_is_promised_is_ordered_on_top(committed: float, position: float, o
 
     assert (found["inventory_position"], found["order_units"]) == (position, order)
     assert found["days_of_cover"] == pytest.approx(max(position, 0) * 8 / 18.2)
+
+
+# P(Poisson(14) <= 7) = .03, P(Poisson(14) <= 8) = .06: 8 of the 14 units of 7 days are sold as good as certainly
+@pytest.mark.parametrize(
+    ("told", "on_arrival", "order"),
+    [
+        ({"on_hand": 6.0}, 0, 17),  # the level is 23
+        ({"on_hand": 12.0}, 4, 11),
+        ({"on_hand": 12.0, "max_stock": 10.0}, 4, 6),
+        ({"on_hand": 12.0, "committed_units": 5.0, "max_stock": 10.0}, 4, 6),  # they are among those that are sold
+        ({"on_hand": 12.0, "committed_units": 10.0, "max_stock": 10.0}, 2, 8),
+        ({"on_hand": 12.0, "committed_units": 20.0, "max_stock": 10.0}, 0, 10),
+        ({"on_hand": 7.0, "on_order_units": 9.0, "max_stock": 10.0}, 9, 1),  # may come on the same day
+        ({"on_hand": 7.0, "committed_units": 7.0, "max_stock": 10.0, "lead_time_days": 0}, 7, 3),  # nobody fetched them
+    ],
+)
+def test_an_order_finds_room_beside_what_is_there_when_it_arrives(
+    told: dict[str, Any], on_arrival: float, order: float
+) -> None:
+    found = only_order(poisson(16.0), **({"pack_size": 1.0, "max_stock": 50.0, "lead_time_days": 7} | told))
+
+    assert (found["stock_on_arrival"], found["order_units"]) == (on_arrival, order)
+
+
+def test_a_long_way_does_not_starve_a_shelf_that_holds_less_than_is_sold_on_it() -> None:
+    """Over 20 days 100 units are sold, of which the shelf holds 40: what arrives then finds it empty."""
+    order = only_order(poisson(105.0), lead_time_days=20, pack_size=1.0, max_stock=40.0, on_hand=30.0)
+
+    assert (order["stock_on_arrival"], order["order_units"]) == (0, 40)
 
 
 def test_unknown_cost_and_price_leave_money_unknown_and_say_so() -> None:
