@@ -67,7 +67,7 @@ def shared_change(
 
     `orders` holds `tables.REORDER_RECOMMENDATIONS` as each line alone wants it. A centre sends what it has, however
     little that is worth, so no smallest order holds for it once its stock is shared out. `over` and `ahead_of` tell the
-    demand of any of the rows, `batches` how many of them fit into memory.
+    demand of any of the rows, `batches` how many of them fit into memory. The budget pays outside suppliers alone.
     """
     lines = _lines(orders)
 
@@ -96,9 +96,9 @@ def shared_change(
     )
     if policy.daily_budget is None:
         return change
-    is_of_centre = ~_is_empty(orders, "supplied_by")
-    minimum = np.where(is_of_centre, np.nan, lines.min_order_value)
-    lines = replace(_ordering(lines, allocation), min_order_value=minimum)
+    # what a centre sends is paid for already
+    is_paid = ~_is_empty(orders, "supplied_by")
+    lines = replace(_ordering(lines, allocation), order_units=np.where(is_paid, 0.0, lines.order_units))
     spent = cut_to_budget(lines, policy.daily_budget, _unit_margin(orders, policy), expected_lost)
     is_cost_unknown = spent.is_blocked & np.isnan(lines.unit_cost)
     reason = np.select([is_cost_unknown, spent.is_blocked], [COST_UNKNOWN, BUDGET], default=reason)

@@ -344,14 +344,21 @@ def test_a_centre_whose_stock_nobody_told_is_taken_to_have_enough_and_the_order_
     assert "centre_stock" in order["assumptions"].split(",")
 
 
-def test_a_budget_buys_of_what_the_centre_sends() -> None:
-    stock, known, ahead, hub = supplied_by_hub({"east": 0.0, "north": 0.0}, {"001": 16.0})
-    inputs = (stock, known, ahead, at_forecast(), replace(POLICY, daily_budget=12.0))
+def test_a_budget_pays_suppliers_and_not_what_a_centre_sends() -> None:
+    stock, known, ahead, hub = supplied_by_hub({"east": 0.0, "north": 0.0, "west": 0.0}, {"001": 500.0})
+    row = next(i for i, location in enumerate(stock["location"].to_pylist()) if location == "west")
+    outside = pa.Table.from_pylist(
+        [r | ({"supplied_by": None, "supplier_id": "S1"} if i == row else {}) for i, r in enumerate(stock.to_pylist())],
+        schema=stock.schema,
+    )
 
-    orders = orders_of_origin(*inputs, centre_stock=hub)
+    free = orders_of_origin(outside, known, ahead, at_forecast(), POLICY, centre_stock=hub)
+    orders = orders_of_origin(outside, known, ahead, at_forecast(), replace(POLICY, daily_budget=6.0), centre_stock=hub)
 
-    assert sum(orders["order_units"].to_pylist()) == 12
-    assert all(units < 0 for units in orders["allocation_units"].to_pylist())
+    units = dict(zip(orders["location"].to_pylist(), orders["order_units"].to_pylist(), strict=True))
+    wanted = dict(zip(free["location"].to_pylist(), free["order_units"].to_pylist(), strict=True))
+    assert units == wanted | {"west": 6.0}  # at a unit cost of 1
+    assert wanted["east"] > 6
     assert ledgers_add_up(orders)
 
 
