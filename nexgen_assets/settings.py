@@ -92,6 +92,10 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     daily_budget: Annotated[float, Field(ge=0)] | None = Field(
         None, description="Most money that the orders of a day may cost, all locations together; empty for no limit"
     )
+    store_correlation: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="How far forecasts of a product go wrong together at the locations of a centre: 0 not, 1 wholly",
+    )
     transfer_days: Annotated[int, Field(ge=0, le=28)] = Field(
         1, description="Days from a transfer's order to its receipt, between two locations of one centre (days)"
     )

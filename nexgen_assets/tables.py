@@ -73,7 +73,8 @@ class Ledger:
 class Table:
     """One table: its grain (the columns that identify a row) and its columns, `day` first where it is daily.
 
-    `conservation` and `same_series_as` (a day holds exactly that table's products x locations) tie it to others;
+    `conservation` and `same_series_as` (a day holds exactly that table's products x locations, and
+    others only where the column `more_series` has a value) tie it to others;
     `ledgers` and `multiples` (a column holds whole multiples of another) tie the columns of a row.
     `made_from` are the tables it is computed from: a column comes from theirs of the same name, `lineage` says where
     others come from, as `table.column`. A column without either is made here.
@@ -87,6 +88,7 @@ class Table:
     is_daily: bool = True
     conservation: Conservation | None = None
     same_series_as: str | None = None
+    more_series: str | None = None
     ledgers: tuple[Ledger, ...] = ()
     multiples: Mapping[str, str] = field(default_factory=dict)
     made_from: tuple[str, ...] = ()
@@ -925,10 +927,14 @@ INVENTORY_POSITIONS = Table(
     },
 )
 
+_CENTRE_FIGURES = ("on_hand", "on_hand_as_of", "is_on_hand_estimated", "committed_units")
+_CENTRE_TERMS = tuple(
+    name for name in INVENTORY_POSITIONS.names if name not in (*INVENTORY_POSITIONS.grain, *_CENTRE_FIGURES)
+)
 _CENTRE_COUNT = ("inventory_counts.count_date", "network.supplied_by")
 CENTRE_STOCK = Table(
     "centre_stock",
-    "One row per product x centre: what a location that supplies others has to give at the close of the day.",
+    "One row per product x centre: what a location that supplies others has to give, and its terms of supply.",
     ("day", "product_id", "location"),
     (
         _day("The day at whose close this holds"),
@@ -964,10 +970,12 @@ CENTRE_STOCK = Table(
             nullable=False,
             minimum=0,
         ),
+        *(column for column in INVENTORY_POSITIONS.columns if column.name in _CENTRE_TERMS),
     ),
     figures={"on_hand": 'sum("on_hand")', "sent_units": 'sum("sent_units")'},
     made_from=("inventory_counts", "network", "open_orders", "daily_demand"),
     lineage={
+        **{name: told for name, told in INVENTORY_POSITIONS.lineage.items() if name in _CENTRE_TERMS},
         "location": ("network.supplied_by",),
         "on_hand": (
             *("inventory_counts.on_hand", "inventory_counts.committed_units"),
@@ -1434,6 +1442,12 @@ REORDER_RECOMMENDATIONS = Table(
             minimum=0,
         ),
         Column(
+            "supplied_locations",
+            WHOLE,
+            "Of a centre: locations that get the product from it, whose orders are its demand; empty elsewhere",
+            minimum=1,
+        ),
+        Column(
             "allocation_units",
             REAL,
             "Minus the units that the centre does not have: it shares out what it has",
@@ -1559,12 +1573,14 @@ REORDER_RECOMMENDATIONS = Table(
         Column("revision", TEXT, "Hash of the row's content: the same inputs give the same revision", nullable=False),
     ),
     same_series_as="daily_demand",
+    more_series="supplied_locations",
     ledgers=(Ledger("inventory_position", POSITION_LEDGER), Ledger("order_units", ORDER_LEDGER)),
     multiples={"order_units": "pack_size"},
     figures={"order_units": 'sum("order_units")', "order_value": 'sum("order_value")'},
     made_from=("inventory_positions", "cleaned_features", "forecasts"),
     lineage={
         "centre_on_hand": ("centre_stock.on_hand",),
+        "supplied_locations": ("centre_stock.location", "inventory_positions.supplied_by"),
         "order_date": ("inventory_positions.day",),
         **dict.fromkeys(
             ("next_order_date", "is_review", "review_period_days"), ("inventory_positions.day", *_REVIEWS_OF_ORDERS)

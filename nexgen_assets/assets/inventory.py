@@ -89,32 +89,38 @@ def inventory_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> 
     @table_asset(
         deps=[ORDER_DECISIONS],
         ins={"daily_demand": lookback("daily_demand", settings.active_days - 1)},
-        **daily_table(CENTRE_STOCK, days, group=GROUP, kinds=SPARK_KINDS, code_version="1"),
+        **daily_table(CENTRE_STOCK, days, group=GROUP, kinds=SPARK_KINDS, code_version="2"),
     )
-    def centre_stock(
+    def centre_stock(  # noqa: PLR0917  # an input each
         context: dg.AssetExecutionContext,
         network: DataFrame,
+        products: DataFrame,
+        suppliers: DataFrame,
+        item_locations: DataFrame,
         inventory_counts: DataFrame,
         open_orders: DataFrame,
         daily_demand: DataFrame,
     ) -> DataFrame:
-        """One row per product x centre: what a location that supplies others has to give at the close of the day.
+        """One row per product x centre: what a location that supplies others has to give, and its terms of supply.
 
         Its last count, what it is assumed to have received since, less what was ordered from it and what it sold.
         Empty as long as no `network` has landed.
         """
         from nexgen_assets.replenishment.centres import centre_stock as stock_of
+        from nexgen_assets.replenishment.terms import MasterData
 
         run = key_range(context.partition_key_range)
         firm = open_book(settings).firm_lines(run.start, run.end, settings.active_days)
         return stock_of(
-            network,
             inventory_counts,
             open_orders,
             firm,
             daily_demand,
             run.start,
             run.end,
+            told=MasterData(products, suppliers, item_locations, network),
+            default_lead_time_days=settings.default_lead_time_days,
+            default_margin=settings.default_margin,
             active_days=settings.active_days,
         )
 

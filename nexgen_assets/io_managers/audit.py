@@ -60,7 +60,10 @@ def rules_of(table: Table) -> dict[str, str]:
             f"{table.conservation.whole}: no line is lost or counted twice."
         )
     if table.same_series_as:
-        rules[SAME_SERIES] = f"A day holds exactly the products x locations that {table.same_series_as} holds that day."
+        more = f", and others only where {table.more_series} has a value" if table.more_series else ""
+        rules[SAME_SERIES] = (
+            f"A day holds exactly the products x locations that {table.same_series_as} holds that day{more}."
+        )
     return rules
 
 
@@ -310,7 +313,8 @@ class _Compared:
 
 def _compare_series(table: Table, staged: Staged, query: QueryBuilder, model: DeltaTable | None) -> _Compared:
     wanted = rows_per_day(model, staged.start, staged.end)
-    sides = [("stage", "1, 0")] if staged.rows else []
+    may_be_more = f'CASE WHEN "{table.more_series}" IS NULL THEN 0 ELSE 1 END' if table.more_series else "0"
+    sides = [("stage", f"1, {may_be_more}")] if staged.rows else []
     if model is not None and wanted:
         query.register("model", model)
         sides.append(("model", "0, 1"))

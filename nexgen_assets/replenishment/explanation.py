@@ -105,6 +105,7 @@ class _Shown(NamedTuple):
     allocation_units: Any
     centre_on_hand: Any
     supplied_by: Any
+    supplied_locations: Any
     budget_units: Any
     blocked_reason: Any
     is_review: Any
@@ -143,7 +144,7 @@ def _sentence(row: _Shown) -> str:
         )
     until = f" (delisted from {row.delisted_on} on)" if row.delisted_on else ""
     target = (
-        f"expected demand {row.expected_demand:.10g} in {days}{until}"
+        f"expected demand {row.expected_demand:.10g} in {days}{until}{_of_locations(row)}"
         f" + safety stock {row.safety_stock:.10g}{_causes(row)} = level {row.order_up_to_level:.10g}"
         f"{_served(row)}"
     )
@@ -183,6 +184,14 @@ def _steps(row: _Shown) -> list[str]:
 
 def _number(value: float | None) -> str:
     return f"{value:.10g}" if value is not None else ""
+
+
+def _of_locations(row: _Shown) -> str:
+    """Whose demand a centre meets."""
+    if not row.supplied_locations:
+        return ""
+    places = "1 location" if row.supplied_locations == 1 else f"{row.supplied_locations} locations"
+    return f" from {places} that it supplies"
 
 
 def _served(row: _Shown) -> str:

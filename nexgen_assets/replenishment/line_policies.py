@@ -36,7 +36,7 @@ class LinePolicies:
     `kind` is one of `tables.ORDER_POLICY_KINDS`. The target is the `fill_rate` where it is a number, of a newsvendor
     the critical ratio, else the `service_level`. `lot_days` are the days of demand in a lot, not a number where the
     economic order quantity is wanted. `source` names file and line of the upload, and is empty where the deployment
-    decides.
+    decides. `review_period_days` are the days to the next review, `next_period_days` those from it to the one after.
     """
 
     kind: Texts
@@ -46,6 +46,7 @@ class LinePolicies:
     salvage_share: Floats
     is_review: NDArray[np.bool_]
     review_period_days: Integers
+    next_period_days: Integers
     source: Texts
 
     def take(self, which: Integers) -> "LinePolicies":
@@ -69,6 +70,7 @@ def line_policies(rows: pa.Table, lines: pa.Table, policy: Policy) -> LinePolici
     order_dates = rows["day"].cast(pa.int32()).to_numpy().astype(np.int64) + 1
     period = told("review_period_days", policy.review_period_days).astype(np.int64)
     is_review, to_next = reviews(order_dates, rows["order_days"], period)
+    _, after_next = reviews(order_dates + to_next, rows["order_days"], period)
     return LinePolicies(
         kind=told("policy", policy.kind),
         service_level=told("service_level", policy.service_level),
@@ -77,6 +79,7 @@ def line_policies(rows: pa.Table, lines: pa.Table, policy: Policy) -> LinePolici
         salvage_share=told("salvage_share", 0.0),
         is_review=is_review,
         review_period_days=to_next,
+        next_period_days=after_next,
         source=np.array([_source(line) for line in held])[which],
     )
 

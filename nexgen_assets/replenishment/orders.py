@@ -35,6 +35,7 @@ from nexgen_assets.tables import INVENTORY_POSITIONS, REORDER_RECOMMENDATIONS
 ORIGIN_COLUMNS = (
     *INVENTORY_POSITIONS.names,
     *("product_name", "category", "unit_price", "is_new_item", "delisted_on", "model_version", "centre_on_hand"),
+    "supplied_locations",
     *SEGMENTS,
 )
 Texts = NDArray[np.str_]
@@ -129,7 +130,7 @@ def _terms(rows: pa.Table, policy: Policy, lines: LinePolicies) -> dict[str, Any
     lead_time, to_next_review = mean_lead_times(rows), lines.review_period_days
     who = ("day", "product_id", "location", "product_name", "category", *SEGMENTS, "delisted_on", "supplier_id")
     limits = ("order_days", "display_minimum", "max_stock", "shelf_life_days", "min_order_value")
-    centre = ("supplied_by", "centre_on_hand")
+    centre = ("supplied_by", "centre_on_hand", "supplied_locations")
     return {
         name: rows[name] for name in (*who, *limits, *centre, "lead_time_sd_days", "inventory_source", "model_version")
     } | {

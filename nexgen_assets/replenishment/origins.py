@@ -17,10 +17,17 @@ from nexgen_assets.forecasting.interval import IntervalDemand, interval_demand, 
 from nexgen_assets.forecasting.listing import days_listed
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
 from nexgen_assets.replenishment.ahead import DemandAhead, DemandOver, demand_ahead
+from nexgen_assets.replenishment.centre_orders import (
+    centre_rows,
+    lacking_units,
+    members_of,
+    smallest_orders,
+    with_centres,
+)
 from nexgen_assets.replenishment.lead_times import LeadTimes
 from nexgen_assets.replenishment.line_policies import line_policies
 from nexgen_assets.replenishment.orders import lead_times_of, mean_lead_times, reorder_recommendations
-from nexgen_assets.replenishment.policy import Policy
+from nexgen_assets.replenishment.policy import IntervalDistribution, Policy
 from nexgen_assets.replenishment.segments import SEGMENTS, with_segments
 from nexgen_assets.replenishment.shared_orders import SharedChange, shared_change
 from nexgen_assets.tables import CENTRE_STOCK, HORIZON_DAYS, ORDER_POLICIES, REORDER_RECOMMENDATIONS
@@ -46,29 +53,30 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     order_policies: pa.Table = NO_UPLOADS,
     centre_stock: pa.Table = NO_CENTRES,
 ) -> pa.Table:
-    """Rows of `tables.REORDER_RECOMMENDATIONS`, one per row of `positions`, in the order of the grain.
+    """Rows of `tables.REORDER_RECOMMENDATIONS`, one per row of `positions` and per centre, in the order of the grain.
 
     The first three tables are of one day: rows of `tables.INVENTORY_POSITIONS`, `tables.CLEANED_FEATURES` and
     `tables.FORECASTS` (FORECAST_COLUMNS suffice), and so is `centre_stock`, `tables.CENTRE_STOCK`; `order_policies`
-    holds all of `tables.ORDER_POLICIES`. `calibration` is that of the model that made the forecasts, None if they are
-    the seasonal naive's. Raises ValueError if the tables are not of the same series.
+    holds all of `tables.ORDER_POLICIES`. A product that locations get from a centre, and of which the centre's stock is
+    known, has a row there too, for their orders (`centre_orders.py`). `calibration` is that of the model that made the
+    forecasts, None if they are the seasonal naive's. Raises ValueError if the tables are not of the same series.
     """
     stock, known, ahead, first = lined_up(positions, features, forecasts)
     if not stock.num_rows:
         return REORDER_RECOMMENDATIONS.arrow_schema.empty_table()
 
-    rows = stock
-    for name in KNOWN_COLUMNS:
-        rows = rows.append_column(name, known[name])
-    rows = rows.append_column("model_version", first["model_version"])
-    rows = rows.append_column("centre_on_hand", _centre_on_hand(rows, centre_stock))
-    segments = with_segments(known.append_column("unit_cost", stock["unit_cost"]), policy.default_margin)
-    for name in SEGMENTS:
-        rows = rows.append_column(name, segments[name])
+    places = _origin_rows(stock, known, first, centre_stock, policy)
+    held, members = members_of(places, centre_stock)
+    kept = np.setdiff1d(np.arange(places.num_rows), members.row[members.is_own])  # a centre has one row
+    sold = np.asarray(known["demand_mean_28"].fill_null(0.0).to_numpy(), np.float64)
+    rows = pa.concat_tables([places.take(kept), centre_rows(held, members, places, sold)])
     lines = line_policies(rows, order_policies, policy)
-    over = demand_over(known, ahead, calibration)
+    of_places, stores = demand_over(known, ahead, calibration), len(kept)
 
-    def ahead_of(which: Integers) -> DemandAhead:
+    def orders(over: DemandOver, which: Integers, shared: SharedChange | None = None) -> pa.Table:
+        return reorder_recommendations(rows.take(which), ahead_of(over, which), policy, lines.take(which), shared)
+
+    def ahead_of(over: DemandOver, which: Integers) -> DemandAhead:
         some = rows.take(which)
         return demand_ahead(
             lambda few, lengths: over(which[few], lengths),
@@ -77,14 +85,43 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
             lines.review_period_days[which],
         )
 
-    def orders(which: Integers, shared: SharedChange | None = None) -> pa.Table:
-        return reorder_recommendations(rows.take(which), ahead_of(which), policy, lines.take(which), shared)
+    def of_stores(which: Integers, lengths: Integers) -> IntervalDistribution:
+        return of_places(kept[which], lengths)
 
-    batches = _batches(lead_times_of(rows))
-    alone = pa.concat_tables([orders(np.arange(batch.start, batch.stop)) for batch in batches])
-    change = shared_change(alone, over, batches, ahead_of, policy)
-    together = [orders(which, change.rows(which)) for which in _split(change.changed, batches)]
-    return _replaced(alone, change.changed, together)
+    batches = _batches(lead_times_of(rows), np.concatenate([np.ones(stores, np.int64), members.count]), stores)
+    parts = [orders(of_stores, _inside(batch)) for batch in batches if batch.stop <= stores]
+    over: DemandOver = of_stores
+    if held.num_rows:
+        lacking, smallest = np.zeros((2, places.num_rows))
+        alone = pa.concat_tables(parts)
+        lacking[kept] = lacking_units(alone, lines.take(np.arange(stores)), of_stores)
+        smallest[kept] = smallest_orders(alone)
+        of = members.row
+        over = with_centres(of_places, kept, members, lacking[of], smallest[of], policy.store_correlation)
+        parts += [orders(over, _inside(batch)) for batch in batches if batch.start >= stores]
+    alone = pa.concat_tables(parts)
+    change = shared_change(alone, over, batches, lambda which: ahead_of(over, which), policy)
+    together = [orders(over, which, change.rows(which)) for which in _split(change.changed, batches)]
+    made = _replaced(alone, change.changed, together)
+    return _sorted(made, SERIES) if held.num_rows else made
+
+
+def _origin_rows(stock: pa.Table, known: pa.Table, first: pa.Table, centre_stock: pa.Table, policy: Policy) -> pa.Table:
+    """The rows of the locations, with `orders.ORIGIN_COLUMNS`."""
+    rows = stock
+    for name in KNOWN_COLUMNS:
+        rows = rows.append_column(name, known[name])
+    rows = rows.append_column("model_version", first["model_version"])
+    rows = rows.append_column("centre_on_hand", _centre_on_hand(rows, centre_stock))
+    rows = rows.append_column("supplied_locations", pa.nulls(rows.num_rows, pa.int64()))
+    segments = with_segments(known.append_column("unit_cost", stock["unit_cost"]), policy.default_margin)
+    for name in SEGMENTS:
+        rows = rows.append_column(name, segments[name])
+    return rows
+
+
+def _inside(batch: slice) -> Integers:
+    return np.arange(batch.start, batch.stop)
 
 
 def lined_up(
@@ -150,10 +187,16 @@ def _replaced(table: pa.Table, which: Integers, others: list[pa.Table]) -> pa.Ta
     return pa.concat_tables([table, *others]).take(taken)
 
 
-def _batches(lead_times: LeadTimes) -> list[slice]:
-    """Rows side by side, so many that their distributions fit into memory."""
-    batch_of_row = lead_times.first // BATCH_ENTRIES
-    starts = np.flatnonzero(np.diff(batch_of_row, prepend=-1)).tolist()
+def _batches(lead_times: LeadTimes, weights: Integers, border: int) -> list[slice]:
+    """Rows side by side, so many that their distributions fit into memory, and none across the row `border`.
+
+    `weights` [rows] are the distributions that each lead time of a row takes.
+    """
+    entries = np.diff(lead_times.first, append=len(lead_times.row)) * weights
+    batch_of_row = (np.cumsum(entries) - entries) // BATCH_ENTRIES
+    is_new = np.diff(batch_of_row, prepend=-1) != 0
+    is_new[border : border + 1] = True
+    starts = np.flatnonzero(is_new).tolist()
     return [slice(start, end) for start, end in pairwise([*starts, len(batch_of_row)])]
 
 

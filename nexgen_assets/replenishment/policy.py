@@ -67,6 +67,7 @@ class Policy:
     `unknown_stock` says whether a line whose stock nobody told is blocked, or ordered as if there were none, as new
     items always are. The orders of a day may cost at most `daily_budget` (money), if there is one; it goes first to
     what is expected to earn most, where the price is unknown by a `default_margin` (a share of the price).
+    The demands of a product at the locations of a centre are correlated by `store_correlation`.
     """
 
     service_level: float
@@ -79,6 +80,7 @@ class Policy:
     kind: OrderPolicyKind = "order_up_to"
     order_line_cost: float = 0.0
     holding_rate: float = 0.25
+    store_correlation: float = 0.2
 
     def __post_init__(self) -> None:
         if not 0 < self.service_level < 1:
@@ -93,6 +95,8 @@ class Policy:
             raise ValueError(f"order_line_cost must not be negative, not {self.order_line_cost}")
         if self.holding_rate <= 0:
             raise ValueError(f"holding_rate must be above 0, not {self.holding_rate}")
+        if not 0 <= self.store_correlation <= 1:
+            raise ValueError(f"store_correlation must lie within 0 and 1, not {self.store_correlation}")
         if not 0 <= self.max_waste_share <= 1:
             raise ValueError(f"max_waste_share must lie within 0 and 1, not {self.max_waste_share}")
 
@@ -110,6 +114,7 @@ class Policy:
             kind=settings.order_policy,
             order_line_cost=settings.order_line_cost,
             holding_rate=settings.holding_rate,
+            store_correlation=settings.store_correlation,
         )
 
     @property

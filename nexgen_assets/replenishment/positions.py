@@ -62,12 +62,12 @@ def inventory_positions(
       uncertainly as the others do. Nobody else tells one.
     """
     first = start - timedelta(days=active_days - 1)
-    counts = _with_latest_terms(_between(counts, "count_date", first, end))
+    counts = with_latest_terms(_between(counts, "count_date", first, end))
     sold = _with_units_sold(_events(_between(demand, "day", first, end), counts, start))
     known = sold.where(F.col("is_demand") & (F.col("day") >= F.lit(start)))
     counted = _join_counts(known, counts, active_days)
     positions = _stock(_with_orders(with_terms(counted, told, start, end), open_orders))
-    terms = _terms(default_lead_time_days, default_margin)
+    terms = terms_of(default_lead_time_days, default_margin)
     return positions.select(
         *(terms.get(c.name, F.col(c.name)).cast(spark_type(c.type)).alias(c.name) for c in INVENTORY_POSITIONS.columns)
     )
@@ -77,7 +77,7 @@ def _between(table: DataFrame, day: str, first: date, last: date) -> DataFrame:
     return table.where(F.col(day).between(first, last))
 
 
-def _with_latest_terms(counts: DataFrame) -> DataFrame:
+def with_latest_terms(counts: DataFrame) -> DataFrame:
     """Each count with the latest told value of every term as `struct(count_date, value)`, its own or an earlier one."""
     to_date = Window.partitionBy(*SERIES).orderBy("count_date")
 
@@ -186,8 +186,11 @@ def _stock(known: DataFrame) -> DataFrame:
     )
 
 
-def _terms(default_lead_time_days: int, default_margin: float) -> dict[str, Column]:
-    """Column name -> what was told or its default, and the flag that says which."""
+def terms_of(default_lead_time_days: int, default_margin: float) -> dict[str, Column]:
+    """Column name -> what was told or its default, and the flag that says which.
+
+    Of rows with `counted_` TOLD_TERMS, the columns of `terms.with_terms`, and what the sales lines tell.
+    """
     of_centre = F.when(F.col("supplied_by").isNotNull(), F.col("network_lead_time_days"))
     lead_time = F.coalesce(
         F.col("counted_lead_time_days"),

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.quantiles import Calibration
+from nexgen_assets.forecasting.rows import series_key
 from nexgen_assets.replenishment.ahead import DemandAhead, DemandOver, demand_ahead
 from nexgen_assets.replenishment.constraints import PARTS_OF_A_UNIT, in_parts, in_units
 from nexgen_assets.replenishment.explanation import assumes
@@ -92,7 +93,8 @@ def transfer_suggestions(  # noqa: PLR0917  # a table each
     `orders` holds `tables.REORDER_RECOMMENDATIONS` of one day, `features` and `forecasts` the rows that they were made
     of, `network` all of `tables.NETWORK`. What is saved is a bound: at least so much.
     """
-    rows, known, ahead, _ = lined_up(orders, features, forecasts)
+    stores = orders.filter(orders["supplied_locations"].is_null())  # a centre gives by its locations' orders
+    rows, known, ahead, _ = lined_up(stores, *(_of_series(table, stores) for table in (features, forecasts)))
     if rows["supplied_by"].null_count == rows.num_rows:
         return TRANSFER_SUGGESTIONS.arrow_schema.empty_table()
     over = demand_over(known, ahead, calibration)
@@ -106,6 +108,12 @@ def transfer_suggestions(  # noqa: PLR0917  # a table each
     if not len(moves.units):
         return TRANSFER_SUGGESTIONS.arrow_schema.empty_table()
     return _suggestions(rows, moves, _risk(rows, moves, over, guards), guards)
+
+
+def _of_series(table: pa.Table, orders: pa.Table) -> pa.Table:
+    """The rows of the same products x locations."""
+    found = pc.call_function("is_in", [series_key(table)], pc.SetLookupOptions(series_key(orders)))
+    return table.filter(found)
 
 
 def moves_between(needy: Integers, given: Floats, group: Integers, spare: Floats, pack_size: Floats) -> Moves:

@@ -30,6 +30,7 @@ def lines_of(rows: int = 1, kind: str = "order_up_to", review: int = 1) -> LineP
         salvage_share=np.zeros(rows),
         is_review=np.ones(rows, np.bool_),
         review_period_days=np.full(rows, review),
+        next_period_days=np.full(rows, review),
         source=np.full(rows, ""),
     )
 

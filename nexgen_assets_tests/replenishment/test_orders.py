@@ -47,6 +47,7 @@ ORIGIN_SCHEMA = pa.schema(
         pa.field("delisted_on", pa.date32()),
         pa.field("model_version", pa.string()),
         pa.field("centre_on_hand", pa.float64()),
+        pa.field("supplied_locations", pa.int64()),
         *(pa.field(name, pa.string()) for name in SEGMENTS),
     ]
 )
@@ -77,6 +78,7 @@ TOLD: dict[str, Any] = {
     "max_stock": None,
     "supplied_by": None,
     "centre_on_hand": None,
+    "supplied_locations": None,
     "product_name": "Oat milk",
     "category": "dairy",
     "unit_price": 4.0,

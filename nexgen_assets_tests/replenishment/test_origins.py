@@ -308,16 +308,22 @@ def supplied_by_hub(locations: dict[str, float], on_hand: dict[str, float]) -> t
             (modelled(["001"]), tables.FORECASTS.arrow_schema),
         )
     ]
-    held = {"day": DAY, "on_hand_as_of": DAY, "is_on_hand_estimated": False}
+    told = {"lead_time_days": 5, "supplier_id": "S1", "pack_size": 6.0, "supplied_by": None}
+    held = positions(["001"]).to_pylist()[0] | told | {"on_hand_as_of": DAY}
     movements = dict.fromkeys(("counted_units", "received_units", "sent_units", "sold_units"), 0.0)
     rows = [held | movements | {"product_id": p, "location": "hub", "on_hand": units} for p, units in on_hand.items()]
     return stock, *at, pa.Table.from_pylist(rows, schema=tables.CENTRE_STOCK.arrow_schema)
 
 
+def at_stores(orders: pa.Table) -> pa.Table:
+    """The orders without those of the hub."""
+    return orders.filter(orders["supplied_locations"].is_null())
+
+
 def test_a_short_centre_shares_out_what_it_has_and_the_orders_say_so() -> None:
     stock, known, ahead, hub = supplied_by_hub({"east": 0.0, "north": 4.0, "west": 16.0}, {"001": 21.0})
 
-    orders = orders_of_origin(stock, known, ahead, at_forecast(), POLICY, centre_stock=hub)
+    orders = at_stores(orders_of_origin(stock, known, ahead, at_forecast(), POLICY, centre_stock=hub))
     free = orders_of_origin(stock, known, ahead, at_forecast(), POLICY)
 
     wanted, sent = free["order_units"].to_numpy(), orders["order_units"].to_numpy()
@@ -355,6 +361,7 @@ def test_a_budget_pays_suppliers_and_not_what_a_centre_sends() -> None:
     free = orders_of_origin(outside, known, ahead, at_forecast(), POLICY, centre_stock=hub)
     orders = orders_of_origin(outside, known, ahead, at_forecast(), replace(POLICY, daily_budget=6.0), centre_stock=hub)
 
+    free, orders = at_stores(free), at_stores(orders)
     units = dict(zip(orders["location"].to_pylist(), orders["order_units"].to_pylist(), strict=True))
     wanted = dict(zip(free["location"].to_pylist(), free["order_units"].to_pylist(), strict=True))
     assert units == wanted | {"west": 6.0}  # at a unit cost of 1
@@ -385,7 +392,9 @@ def test_a_centre_with_more_than_enough_makes_no_new_revision() -> None:
     stock, known, ahead, hub = supplied_by_hub({"east": 0.0}, {"001": 21.0})
     *_, fuller = supplied_by_hub({"east": 0.0}, {"001": 500.0})
 
-    some, more = (orders_of_origin(stock, known, ahead, exact(), POLICY, centre_stock=of) for of in (hub, fuller))
+    some, more = (
+        at_stores(orders_of_origin(stock, known, ahead, exact(), POLICY, centre_stock=of)) for of in (hub, fuller)
+    )
 
     assert some["centre_on_hand"] != more["centre_on_hand"]
     assert some["revision"] == more["revision"]
