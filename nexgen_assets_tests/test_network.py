@@ -96,7 +96,8 @@ def test_a_landed_network_makes_stores_order_at_the_centre_and_share_what_it_has
     tables = made(graph, access)
 
     assert column(tables["centre_stock"], "on_hand") == [21]
-    orders = tables["reorder_recommendations"]
+    [hub] = [row for row in tables["reorder_recommendations"] if row["location"] == "hub"]
+    orders = [row for row in tables["reorder_recommendations"] if row != hub]
     assert column(orders, "supplied_by") == column(orders, "supplier_id") == ["hub"] * 3
     assert column(orders, "lead_time_days") == [2, 2, 2]
     assert sum(column(orders, "order_units")) == 20  # of the 21, in packs of 2
@@ -105,6 +106,10 @@ def test_a_landed_network_makes_stores_order_at_the_centre_and_share_what_it_has
     assert abs(east["order_units"] - (10 + north["order_units"])) <= 2  # both reach the same position, but for a pack
     assert west["order_units"] == 0
     assert east["explanation"].endswith("to its share of the 21 that hub has.")
+    # what the stores lack is ordered for the hub, on the terms of its supplier
+    assert (hub["supplied_locations"], hub["supplier_id"], hub["supplied_by"]) == (3, "S1", None)
+    assert (hub["on_hand"], hub["lead_time_days"], hub["order_units"] % 2) == (21, 3, 0)
+    assert hub["order_units"] > sum(column(orders, "order_units")) - sum(column(orders, "allocation_units")) - 21
     cut = [row["location"] for row in tables["order_exceptions"] if row["exception"] == "order_cut"]
     assert "east" in cut
 
@@ -129,3 +134,25 @@ def test_what_is_approved_has_left_the_centre(
     units = approved["sent_units"]
     assert units > 0
     assert (proposed["on_hand"], approved["on_hand"]) == (100, 100 - units)  # a proposal never counts
+
+
+def test_an_approved_order_of_a_centre_is_on_order_there(
+    graph: dg.Definitions, access: S3Access, deployment: Settings, zone: LandingZone, tmp_path: Path
+) -> None:
+    counted = "".join(f"{FIRST},01,{location},0\n" for location in ("east", "hub"))
+    land(zone, tmp_path, "inventory/stock.csv", f"date,product_id,location,on_hand\n{counted}")
+    network = "location,supplied_by,lead_time_days,effective_date\neast,hub,2,2024-03-01\n"
+    land(zone, tmp_path, "network/network.csv", network)
+    made(graph, access)
+
+    first = DeltaTables(access).read(REORDER_RECOMMENDATIONS, FIRST, FIRST).to_pylist()
+    hub = next(row for row in first if row["location"] == "hub")
+    approve(open_book(deployment), hub)
+    tables = made(graph, access)
+
+    [stock] = tables["centre_stock"]
+    ordered = hub["order_units"]
+    assert ordered > 0
+    assert stock["on_order_units"] + stock["received_units"] == ordered
+    [later] = [row for row in tables["reorder_recommendations"] if row["location"] == "hub"]
+    assert later["on_hand"] + later["on_order_units"] == ordered

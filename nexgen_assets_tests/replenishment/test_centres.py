@@ -2,6 +2,7 @@
 
 import random
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -10,8 +11,28 @@ import pytest
 from pyspark.sql import SparkSession
 
 from nexgen_assets.replenishment.centres import centre_stock
-from nexgen_assets.tables import CENTRE_STOCK, DAILY_DEMAND, FIRM_LINES, INVENTORY_COUNTS, NETWORK, OPEN_ORDERS
-from nexgen_assets_tests.replenishment.test_positions import DAY, counted, days_ago, frame_of, sold, told
+from nexgen_assets.replenishment.terms import MasterData
+from nexgen_assets.tables import (
+    CENTRE_STOCK,
+    DAILY_DEMAND,
+    FIRM_LINES,
+    INVENTORY_COUNTS,
+    ITEM_LOCATIONS,
+    NETWORK,
+    OPEN_ORDERS,
+    PRODUCTS,
+    SUPPLIERS,
+)
+from nexgen_assets_tests.replenishment.test_positions import (
+    DAY,
+    NOTHING,
+    Uploads,
+    counted,
+    days_ago,
+    frame_of,
+    sold,
+    told,
+)
 
 Line = dict[str, Any]
 HUB = {"product_id": "007", "location": "hub"}
@@ -49,15 +70,23 @@ def stock_of(  # noqa: PLR0917
     start: date = DAY,
     end: date = DAY,
     active_days: int = 90,
+    uploads: Uploads = NOTHING,
 ) -> pa.Table:
     found = centre_stock(
-        frame_of(spark, NETWORK, [LINK] if network is None else network),
         frame_of(spark, INVENTORY_COUNTS, counts),
         frame_of(spark, OPEN_ORDERS, open_orders or []),
         pa.Table.from_pylist(lines or [], schema=FIRM_LINES.arrow_schema),
         frame_of(spark, DAILY_DEMAND, demand or []),
         start,
         end,
+        told=MasterData(
+            frame_of(spark, PRODUCTS, uploads.products),
+            frame_of(spark, SUPPLIERS, uploads.suppliers),
+            frame_of(spark, ITEM_LOCATIONS, uploads.item_locations),
+            frame_of(spark, NETWORK, [LINK] if network is None else network),
+        ),
+        default_lead_time_days=7,
+        default_margin=0.3,
         active_days=active_days,
     )
     return found.toArrow().sort_by([(name, "ascending") for name in CENTRE_STOCK.grain])
@@ -77,7 +106,9 @@ def test_a_centre_has_what_was_counted_and_came_in_less_what_was_sent_and_sold(s
     )
 
     assert [(f.name, f.type) for f in rows.schema] == [(f.name, f.type) for f in CENTRE_STOCK.arrow_schema]
-    assert rows.to_pylist() == [
+    terms = ("on_order_units", *CENTRE_STOCK.names[CENTRE_STOCK.names.index("inventory_source") :])
+    assert rows["on_order_units"].to_pylist() == [7]
+    assert rows.drop_columns(list(dict.fromkeys(terms))).to_pylist() == [
         HUB
         | {
             "day": DAY,
@@ -134,6 +165,33 @@ def test_a_location_is_a_centre_as_long_as_it_supplies_something(
     rows = stock_of(spark, [in_hub(days_ago(9), 5.0)], network=network, start=days_ago(3))
 
     assert rows.num_rows == days
+
+
+def test_a_centre_has_terms_of_supply_as_any_location_has(spark: SparkSession) -> None:
+    """Those of the count go before those of the item location, then the supplier's and the product's."""
+    uploads = Uploads(
+        products=[told(days_ago(9), product_id="007", unit_cost=Decimal("2.5"), pack_size=24.0, supplier_id="S1")],
+        suppliers=[told(days_ago(9), supplier_id="S1", lead_time_days=9.0, order_days="mon", min_order_value=Decimal(50))],
+        item_locations=[told(days_ago(9), product_id="007", location="hub", max_stock=300.0)],
+    )
+    count = in_hub(days_ago(3), 10.0) | {"pack_size": 48.0, "lead_time_days": None, "unit_cost": None}
+
+    [row] = stock_of(spark, [count, in_hub(days_ago(1), 9.0)], uploads=uploads).to_pylist()
+
+    assert (row["supplier_id"], row["lead_time_days"], row["order_days"]) == ("S1", 9, "mon")
+    assert (row["pack_size"], row["unit_cost"], row["max_stock"], row["min_order_value"]) == (48, 2.5, 300, 50)
+    assert (row["is_default_lead_time"], row["is_default_min_order_quantity"]) == (False, True)
+    assert (row["inventory_source"], row["supplied_by"]) == ("count", None)
+
+
+def test_what_nobody_told_of_a_centre_is_assumed_and_its_cost_is_not(spark: SparkSession) -> None:
+    untold = dict.fromkeys(("pack_size", "lead_time_days", "unit_cost", "min_order_quantity"))
+
+    [row] = stock_of(spark, [in_hub(DAY, 9.0) | untold]).to_pylist()
+
+    assert (row["lead_time_days"], row["is_default_lead_time"]) == (7, True)
+    assert (row["pack_size"], row["is_default_pack_size"]) == (1, True)
+    assert (row["unit_cost"], row["is_default_unit_cost"]) == (None, False)
 
 
 ORACLE = """
