@@ -62,6 +62,9 @@ class Change:
 class Totals:
     """Sums over order lines: units, and money where price or cost is known.
 
+    Order value is what suppliers are paid: without what centres send. What is promised and lost is that of customers:
+    without the orders of centres, on which their locations rely.
+
     `promised_fill_rate` is that of all lines together, weighted by the demand that it speaks of: not a number without
     any. Lost money is what is expected to be lost with the orders until those of the next review can be sold.
     """
@@ -111,13 +114,15 @@ def totals(orders: pa.Table) -> Totals:
     """The sums of `tables.REORDER_RECOMMENDATIONS` of one day."""
     units, demand = _numbers(orders, "order_units"), _numbers(orders, "expected_demand_after_receipt")
     lost, price = _numbers(orders, "expected_lost_units_with_order"), _numbers(orders, "unit_price")
+    is_centre, is_paid = (orders[name].is_valid().to_numpy() for name in ("supplied_locations", "supplied_by"))
+    lost, value = np.where(is_centre, 0.0, lost), np.where(is_paid, 0.0, _numbers(orders, "order_value"))
     promised = _numbers(orders, "promised_fill_rate")
-    told = np.where(np.isnan(promised), 0.0, demand)
+    told = np.where(np.isnan(promised) | is_centre, 0.0, demand)
     return Totals(
         order_lines=int((units > 0).sum()),
         blocked_lines=orders.num_rows - orders["blocked_reason"].null_count,
         order_units=float(units.sum()),
-        order_value=float(np.nansum(_numbers(orders, "order_value"))),
+        order_value=float(np.nansum(value)),
         promised_fill_rate=float(np.nansum(promised * told) / told.sum()) if told.any() else np.nan,
         expected_lost_units=float(lost.sum()),
         expected_lost_money=float(np.nansum(lost * price)),

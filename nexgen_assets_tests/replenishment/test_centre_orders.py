@@ -14,6 +14,7 @@ from nexgen_assets.replenishment.formulas.echelons import pooled_sd
 from nexgen_assets.replenishment.origins import orders_of_origin
 from nexgen_assets.replenishment.policy import order_up_to_level
 from nexgen_assets.replenishment.pooled_demand import JoinedDemand, ShiftedGamma, pooled_sds, standard_deviation
+from nexgen_assets.replenishment.what_if import totals
 from nexgen_assets_tests.replenishment.distributions import Floats, Poisson
 from nexgen_assets_tests.replenishment.test_origins import (
     POLICY,
@@ -214,3 +215,17 @@ def test_stores_reach_their_target_with_the_centres_order_and_not_without_stock_
 
     assert ordered >= never_short - 0.003
     assert empty < never_short - 0.03
+
+
+def test_totals_count_no_money_twice_and_no_customer() -> None:
+    """What stores get from the hub was bought by the hub, and nobody but their customers loses anything."""
+    stock, known, ahead, hub = supplied_by_hub({"east": 0.0, "north": 0.0}, {"001": 30.0})
+    orders = orders_of_origin(stock, known, ahead, at_forecast(), POLICY, centre_stock=hub)
+
+    found, of_stores = totals(orders), totals(at_stores(orders))
+
+    assert found.order_value == the_hubs(orders)["order_value"] > 0
+    assert (found.expected_lost_units, found.promised_fill_rate) == (
+        of_stores.expected_lost_units,
+        of_stores.promised_fill_rate,
+    )

@@ -171,7 +171,9 @@ def test_a_centre_has_terms_of_supply_as_any_location_has(spark: SparkSession) -
     """Those of the count go before those of the item location, then the supplier's and the product's."""
     uploads = Uploads(
         products=[told(days_ago(9), product_id="007", unit_cost=Decimal("2.5"), pack_size=24.0, supplier_id="S1")],
-        suppliers=[told(days_ago(9), supplier_id="S1", lead_time_days=9.0, order_days="mon", min_order_value=Decimal(50))],
+        suppliers=[
+            told(days_ago(9), supplier_id="S1", lead_time_days=9.0, order_days="mon", min_order_value=Decimal(50))
+        ],
         item_locations=[told(days_ago(9), product_id="007", location="hub", max_stock=300.0)],
     )
     count = in_hub(days_ago(3), 10.0) | {"pack_size": 48.0, "lead_time_days": None, "unit_cost": None}

@@ -26,6 +26,10 @@ from nexgen_assets.tables import CLEANED_FEATURES, FORECASTS, REORDER_RECOMMENDA
 
 MOST_QUANTITIES = 20
 NO_ORDERS = "no orders are published yet: `nexgen run` makes them"
+CENTRE_ORDER = (
+    "what other quantities do is told of locations that sell: a centre's order depends on all its locations; "
+    "`nexgen what-if` makes the orders of a whole day under other assumptions"
+)
 
 
 class Scenarios:
@@ -111,6 +115,8 @@ def outcomes(
     row = published_lines(view, [key]).rows.get(key)
     if row is None:
         return None
+    if row["supplied_locations"] is not None:
+        raise DecisionError(CENTRE_ORDER)
     where = equals(product_id=product_id, location=location)
     features = view.rows(CLEANED_FEATURES, day, day, CLEANED_FEATURES.names, where)
     forecasts = view.rows(FORECASTS, day, day, ("horizon", "mean", "model_version"), where)
