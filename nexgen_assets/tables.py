@@ -1612,6 +1612,7 @@ REORDER_RECOMMENDATIONS = Table(
             _LEVEL_OF_ORDERS,
         ),
         "inventory_position": _POSITION_OF_ORDERS,
+        "stock_on_arrival": (*_DEMAND_OF_ORDERS, *_POSITION_OF_ORDERS, "inventory_positions.max_stock"),
         **dict.fromkeys(
             (
                 "stockout_probability",
@@ -1629,6 +1630,8 @@ REORDER_RECOMMENDATIONS = Table(
                 "lot_units",
                 "moq_units",
                 "pack_units",
+                "cycle_fill_rate",
+                "above_level_units",
                 "max_stock_units",
                 "shelf_life_units",
                 "delisted_units",

@@ -151,7 +151,7 @@ def with_centres(  # noqa: PLR0917  # what decides on demand
         rounding = np.where(begun, np.maximum(smallest[member] ** 2 - 1, 0.0) / 12, 0.0)
         shift = np.where(begun, np.maximum(lacking[member], -mean), 0.0)
         means, shifts, lots, beyond = (
-            np.bincount(owner, values, len(which))
+            np.bincount(owner, values, len(which)).astype(np.float64)
             for values in (mean, shift, rounding, np.asarray(demand.is_beyond_horizon, np.float64))
         )
         sd = np.sqrt(pooled_sds(sds, owner, len(which), correlation) ** 2 + lots)

@@ -1,9 +1,12 @@
 """Orders over HTTP: what the worklist and one line tell, and what becomes of a decision."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx2 as httpx
+import pyarrow as pa
 import pytest
 
 from nexgen_assets.dashboard.door import FrontDoor
@@ -141,6 +144,38 @@ def test_the_outcome_of_the_proposal_is_what_its_row_promises(
     assert nothing["expected_lost_units"] == row["expected_lost_units"]
     assert more["promised_fill_rate"] >= proposal["promised_fill_rate"]
     assert (odd["order_units"], odd["has_full_packs"], odd["reaches_minimum"]) == (7, False, False)
+
+
+@pytest.fixture
+def hub(door: FrontDoor, published: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
+    """A centre among the newest day's orders, that sells nothing itself."""
+    tables, schema = DeltaTables(door.lake.access), REORDER_RECOMMENDATIONS.arrow_schema
+    own = next(row for row in published if row["product_id"] == "003") | {"location": "hub", "supplied_locations": 2}
+    with_hub = pa.Table.from_pylist([*published, own], schema=schema)
+    tables.replace_days(REORDER_RECOMMENDATIONS, with_hub, DAY, DAY, f"hub-{uuid4()}")
+    yield {"product_id": "003", "location": "hub"}
+    without = pa.Table.from_pylist(published, schema=schema)
+    tables.replace_days(REORDER_RECOMMENDATIONS, without, DAY, DAY, f"no-hub-{uuid4()}")
+
+
+def test_a_centres_order_is_told_and_decided_like_any_other(planner: httpx.Client, hub: dict[str, str]) -> None:
+    told = line(planner, **hub)
+    assert (told["location"], told["order_units"] > 0) == ("hub", True)
+
+    detail = planner.get("/api/orders/line", params=hub).json()
+    assert detail["ledger"][-1]["running_units"] == told["order_units"]
+    assert detail["terms"]["supplied_locations"] == 2
+    for page in ("demand", "forecast", "past-forecasts"):
+        answer = planner.get(f"/api/series/{page}", params={**hub, "horizon": 1})
+        assert (answer.status_code, answer.json()["days"]) == (200, [])
+    assert planner.post("/api/decisions/accept", json={"lines": [seen(told)]}).status_code == 200
+    assert line(planner, **hub)["standing"] == "accepted"
+
+
+def test_what_other_quantities_do_is_told_of_locations_that_sell(planner: httpx.Client, hub: dict[str, str]) -> None:
+    answer = planner.get("/api/orders/outcomes", params=hub)
+    assert answer.status_code == 422
+    assert "depends on all its locations" in answer.json()["detail"]
 
 
 # ---- deciding
