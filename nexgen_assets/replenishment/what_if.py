@@ -92,9 +92,9 @@ def changed(inputs: Inputs, change: Change) -> Inputs:
     if change.daily_budget is not None:
         policy = replace(policy, daily_budget=None if np.isinf(change.daily_budget) else change.daily_budget)
     positions, features, forecasts = inputs.positions, inputs.features, inputs.forecasts
+    centre_stock = inputs.centre_stock
     if change.more_lead_time_days:
-        days = pc.call_function("add", [positions["lead_time_days"], pa.scalar(change.more_lead_time_days)])
-        positions = _with(positions, "lead_time_days", pc.call_function("max_element_wise", [days, pa.scalar(0)]))
+        positions, centre_stock = (_later(of, change.more_lead_time_days) for of in (positions, centre_stock))
     if change.demand_factor != 1:
         forecasts = _times(forecasts, "mean", change.demand_factor)
         for column in CLEANED_FEATURES.columns:
@@ -107,6 +107,7 @@ def changed(inputs: Inputs, change: Change) -> Inputs:
         forecasts=forecasts,
         policy=policy,
         order_policies=uploads,
+        centre_stock=centre_stock,
     )
 
 
@@ -134,6 +135,11 @@ def _without_targets(uploads: pa.Table) -> pa.Table:
     for name in TARGETS:
         uploads = _with(uploads, name, pa.nulls(uploads.num_rows))
     return uploads
+
+
+def _later(table: pa.Table, more_days: int) -> pa.Table:
+    days = pc.call_function("add", [table["lead_time_days"], pa.scalar(more_days)])
+    return _with(table, "lead_time_days", pc.call_function("max_element_wise", [days, pa.scalar(0)]))
 
 
 def _times(table: pa.Table, name: str, factor: float) -> pa.Table:

@@ -14,7 +14,7 @@ from nexgen_assets.replenishment.formulas.echelons import pooled_sd
 from nexgen_assets.replenishment.origins import orders_of_origin
 from nexgen_assets.replenishment.policy import order_up_to_level
 from nexgen_assets.replenishment.pooled_demand import JoinedDemand, ShiftedGamma, pooled_sds, standard_deviation
-from nexgen_assets.replenishment.what_if import totals
+from nexgen_assets.replenishment.what_if import Change, Inputs, orders_if, totals
 from nexgen_assets_tests.replenishment.distributions import Floats, Poisson
 from nexgen_assets_tests.replenishment.test_origins import (
     POLICY,
@@ -229,3 +229,14 @@ def test_totals_count_no_money_twice_and_no_customer() -> None:
         of_stores.expected_lost_units,
         of_stores.promised_fill_rate,
     )
+
+
+def test_a_longer_lead_time_is_a_centres_too() -> None:
+    stock, known, ahead, hub = supplied_by_hub({"east": 0.0}, {"001": 30.0})
+    as_is = Inputs(stock, known, ahead, exact(), POLICY, tables.ORDER_POLICIES.arrow_schema.empty_table(), hub)
+
+    before, after = (the_hubs(orders_if(as_is, change)) for change in (Change(), Change(more_lead_time_days=2)))
+
+    assert after["lead_time_days"] - before["lead_time_days"] == 2
+    # two days more at the hub; at the store, its level is that of two days more too
+    assert after["expected_demand"] - before["expected_demand"] == pytest.approx(2 * 4 + 2 * 4)
