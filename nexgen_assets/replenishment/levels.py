@@ -11,6 +11,7 @@ A fill rate is a share of all demand, so what lots bring above the level counts 
 service level speaks of the moment before a receipt, whatever the lots (ibid., section 6.6).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,12 +122,23 @@ def fill_rate_level(
     between = np.asarray(until_next.mean, np.float64) - until_receipt.mean
     counted, of_review = lots or no_lots(len(between)), review_demand or until_next
 
-    def is_enough(level: Floats) -> NDArray[np.bool_]:
-        cycle = order_cycle(counted, level, of_review)
+    def is_enough(level: Floats, lots: CountedLots) -> NDArray[np.bool_]:
+        cycle = order_cycle(lots, level, of_review)
         short = cycle.mean_of(lambda position: short_between_receipts(until_next, until_receipt, position), level)
         return ((short <= (1 - target) * between + 1e-9) & (level >= 1)) | (between <= 0)
 
-    low, high = np.full_like(between, -1.0), order_up_to_level(until_next, LARGEST_RATIO)
+    without = np.full_like(between, -1.0), order_up_to_level(until_next, LARGEST_RATIO)
+    none = no_lots(len(between))
+    level = _smallest_enough(lambda at: is_enough(at, none), *without)
+    if lots is None:
+        return level
+    # as many units lower all positions would be below the level without lots: too low
+    widest = np.maximum(counted.smallest, counted.above)
+    return _smallest_enough(lambda at: is_enough(at, counted), np.maximum(level - widest, 0.0) - 1, level)
+
+
+def _smallest_enough(is_enough: Callable[[Floats], NDArray[np.bool_]], low: Floats, high: Floats) -> Floats:
+    """The smallest whole number above `low` [rows] that is enough; it may lie above `high`, which is tried first."""
     while np.any(is_short := ~is_enough(high)):
         low, high = np.where(is_short, high, low), np.where(is_short, 2 * high + 1, high)
     while np.any(high - low > 1):

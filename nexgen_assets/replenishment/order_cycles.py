@@ -29,7 +29,7 @@ from nexgen_assets.replenishment.policy import IntervalDistribution
 Floats = NDArray[np.float64]
 
 # of the spread above the level: finer near the level, where stock runs out
-STRATA = 12
+STRATA = 8
 REVIEWS_AT_THE_TOP = 0.5  # the least of (1 + cv^2) / 2
 LEAST_REVIEWS = 1.5  # of demand in a lot, for the renewal theorem to hold
 
