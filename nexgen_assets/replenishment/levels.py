@@ -79,10 +79,12 @@ def levels(  # noqa: PLR0917  # what decides on a level
         target, mean_lead = lines.fill_rate[rows], lead_time_days[rows]
         some, counted = demand.of(rows), (lots or no_lots(len(level))).take(rows)
         review = some.over(np.arange(len(rows)), lines.review_period_days[rows])
-        before_certain = demand.over(rows, mean_lead)
         found = fill_rate_level(some.until_next_receipt, some.until_receipt, target, counted, review)
         level[rows] = found
-        if_certain[rows] = fill_rate_level(some.if_certain, before_certain, target, counted, review)
+        if_certain[rows] = found
+        if some.if_certain is not some.until_next_receipt:
+            before = demand.over(rows, mean_lead)
+            if_certain[rows] = fill_rate_level(some.if_certain, before, target, counted, review)
         cycle = order_cycle(counted, found, review)
         reached = cycle.mean_of(some.until_next_receipt.cdf, found)
         service_level[rows] = np.clip(reached, LEAST_RATIO, LARGEST_RATIO)
