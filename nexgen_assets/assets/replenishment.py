@@ -96,12 +96,17 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
         from nexgen_assets.replenishment.origins import FORECAST_COLUMNS
 
         champions = Champions(lake.access)
-        sold = lru_cache(SILENT_DAYS)(lambda day: daily_demand.day(day, recent.DEMAND_COLUMNS))
-        stock = lru_cache(SILENT_DAYS)(lambda day: inventory_positions.day(day, recent.STOCK_COLUMNS))
+        # a day more than is looked back on: with as many, each next day would drop the one that it asks for first
+        sold = lru_cache(SILENT_DAYS + 1)(daily_demand.in_blocks(recent.DEMAND_COLUMNS))
+        stock = lru_cache(SILENT_DAYS + 1)(inventory_positions.in_blocks(recent.STOCK_COLUMNS))
+        forecast, features = forecasts.in_blocks(FORECAST_COLUMNS), cleaned_features.in_blocks()
+        orders_of, lines_of = reorder_recommendations.in_blocks(), open_orders.in_blocks()
+        rates = cleaned_features.in_blocks(recent.RATE_COLUMNS)
 
+        @lru_cache(JUDGED_DAYS * JUDGED_WEEKS)  # each is looked at a week and two weeks later
         def outlook(origin: date) -> "recent.Outlook | None":
             """What was forecast on that day; None, with a word in the log, if it cannot be judged."""
-            ahead = forecasts.day(origin, FORECAST_COLUMNS)
+            ahead = forecast(origin)
             if not ahead.num_rows:
                 context.log.info(f"nothing was forecast on {origin}: the sales since then are beside no forecast")
                 return None
@@ -110,14 +115,14 @@ def replenishment_assets(settings: Settings, days: dg.DailyPartitionsDefinition)
             except (ValueError, RegistryError) as unreadable:
                 context.log.warning(f"the sales since {origin} are beside no forecast: {unreadable}")
                 return None
-            return recent.outlook(cleaned_features.day(origin), ahead, calibration)
+            return recent.outlook(features(origin), ahead, calibration)
 
         def batches() -> Iterator[pa.RecordBatch]:
             for day in key_range(context.partition_key_range):
-                orders, known = reorder_recommendations.day(day), cleaned_features.day(day, recent.RATE_COLUMNS)
+                orders, known = orders_of(day), rates(day)
                 ahead = [outlook(origin) for origin in recent.judged_origins(day)]
                 sales = recent.recent_sales(day, orders, demand=sold, positions=stock, features=known, forecasts=ahead)
-                yield from exceptions_of(orders, open_orders.day(day), sales).to_batches()
+                yield from exceptions_of(orders, lines_of(day), sales).to_batches()
 
         return pa.RecordBatchReader.from_batches(ORDER_EXCEPTIONS.arrow_schema, batches())
 

@@ -6,13 +6,15 @@ the old version readable, and a reader never sees half a day. What an older cont
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 ROWS_PER_WRITE = 1_000_000  # of an Arrow stream: what the writer may hold in memory
+ROWS_PER_BLOCK = 200_000  # of several days read together
 SPARK_WRITERS = 16  # a writer holds its rows until the end: many small ones hold fewer at a time
 
 
@@ -113,6 +116,25 @@ class TableReader:
     def day(self, day: date, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one day, in the contract's types."""
         return self.rows(day, day, columns)
+
+    def in_blocks(self, columns: Sequence[str] | None = None) -> Callable[[date], pa.Table]:
+        """What `day` answers, from queries of several days at once: of small days, a query costs more than its rows.
+
+        A block has ROWS_PER_BLOCK rows at most, or one day; the two that were asked for last stay in memory. A day
+        without rows, or outside of the reader's, has none.
+        """
+        names = list(columns or self.table.names)
+        blocks = _blocks(self.rows_per_day())
+        block_of = {day: number for number, days in enumerate(blocks) for day in days}
+
+        @lru_cache(2)
+        def block(number: int) -> dict[date, pa.Table]:
+            days = blocks[number]
+            found = self.rows(days[0], days[-1], [DAY, *(name for name in names if name != DAY)])
+            return {day: found.filter(pc.field(DAY) == pa.scalar(day)).select(names) for day in days}
+
+        empty = pa.schema([self.table.arrow_schema.field(name) for name in names]).empty_table()
+        return lambda day: block(block_of[day])[day] if day in block_of else empty
 
     def rows(self, start: date, end: date, columns: Sequence[str] | None = None, condition: str = "true") -> pa.Table:
         """The rows of start..end, few of them, that meet a condition on the grain (in SQL), in the contract's types."""
@@ -381,6 +403,18 @@ class DeltaTables:
         store = self.access.store(f"tables/{table.name}")
         for batch in obstore.list(store, path):
             obstore.delete(store, [item["path"] for item in batch])
+
+
+def _blocks(rows_per_day: Mapping[date, int]) -> list[list[date]]:
+    """The days that hold rows, those of a block together."""
+    blocks, rows = list[list[date]](), 0
+    for day, count in sorted(rows_per_day.items()):
+        if not blocks or rows + count > ROWS_PER_BLOCK:
+            blocks.append([])
+            rows = 0
+        blocks[-1].append(day)
+        rows += count
+    return blocks
 
 
 def _stream(  # noqa: PLR0917

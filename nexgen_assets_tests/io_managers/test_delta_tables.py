@@ -159,6 +159,23 @@ def test_a_reader_keeps_its_version_while_the_table_moves_on(tables: DeltaTables
     assert reader.day(DAYS[1]).num_rows == 0
 
 
+@pytest.mark.parametrize("rows_per_block", [1, 3, 100])
+def test_days_read_in_blocks_are_the_days(
+    tables: DeltaTables, monkeypatch: pytest.MonkeyPatch, rows_per_block: int
+) -> None:
+    monkeypatch.setattr(delta_tables, "ROWS_PER_BLOCK", rows_per_block)
+    known = frame(sale(DAYS[0]), sale(DAYS[0], "02"), sale(DAYS[1]), sale(DAYS[3]))
+    tables.replace_days(SALES, known, DAYS[0], DAYS[3], "all")
+    reader = tables.reader(SALES, DAYS[0], DAYS[3])
+
+    of_day = reader.in_blocks(["units", "product_id"])
+
+    for day in (*reversed(DAYS), *DAYS):
+        expected = reader.day(day, ["units", "product_id"])
+        assert of_day(day).sort_by("product_id").equals(expected.sort_by("product_id"))
+    assert of_day(DAYS[2]).num_rows == of_day(DAYS[3] + timedelta(days=9)).num_rows == 0
+
+
 def test_of_the_stage_nothing_but_the_published_files_is_left(tables: DeltaTables) -> None:
     published = tables.replace_days(SALES, frame(sale(DAYS[0]), sale(DAYS[1])), DAYS[0], DAYS[1], "one")
     stored = DeltaTable(published.uri, storage_options=tables.access.storage_options)
