@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from nexgen_assets.replenishment.ahead import DemandOver
 from nexgen_assets.replenishment.formulas.rounding import round_up_to_pack
+from nexgen_assets.replenishment.levels import lot_units
 from nexgen_assets.replenishment.line_policies import LinePolicies
-from nexgen_assets.replenishment.policy import Floats, IntervalDistribution
+from nexgen_assets.replenishment.policy import Floats, IntervalDistribution, Policy
 from nexgen_assets.replenishment.pooled_demand import JoinedDemand, ShiftedGamma, pooled_sds, standard_deviation
 from nexgen_assets.tables import INVENTORY_POSITIONS
 
@@ -105,30 +106,31 @@ def _largest(members: Members, number: int, sold: Floats) -> int:
     return int(own[np.argmax(sold[own])])
 
 
-def lacking_units(orders: pa.Table, lines: LinePolicies, over: DemandOver) -> Floats:
+def smallest_orders(orders: pa.Table, lines: LinePolicies, policy: Policy) -> Floats:
+    """Units of the least that each row orders at once: full packs, the MOQ and a lot at least, if it has any."""
+    pack = _numbers(orders, "pack_size")
+    smallest = round_up_to_pack(np.maximum(_numbers(orders, "min_order_quantity"), pack), pack)
+    daily = _numbers(orders, "expected_demand") / _numbers(orders, "protection_interval_days")
+    return np.maximum(smallest, lot_units(lines, daily, _numbers(orders, "unit_cost"), policy))
+
+
+def lacking_units(orders: pa.Table, lines: LinePolicies, smallest: Floats, over: DemandOver) -> Floats:
     """What each location [rows] will have ordered beyond its customers' demand: more than that, where negative.
 
-    `orders` are the rows as each location alone wants them, `lines` their policies, `over` their demand. A location
-    that does not order today does so on its next review, up to the level of that day. Between its orders it has, on
-    average, half of its smallest order more than its level. One that is blocked lacks nothing, and one that orders no
-    more has all it needs.
+    `orders` are the rows as each location alone wants them, `lines` their policies, `smallest` units of their smallest
+    orders, `over` their demand. A location that does not order today does so on its next review, up to the level of
+    that day. Between its orders it has, on average, half of its smallest order more than its level. One that is blocked
+    lacks nothing, and one that orders no more has all it needs.
     """
     level = np.maximum(_numbers(orders, "order_up_to_level"), np.nan_to_num(_numbers(orders, "display_minimum")))
-    wanted, smallest = _numbers(orders, "order_units"), smallest_orders(orders)
-    rows = np.arange(orders.num_rows)
+    rows, wanted = np.arange(orders.num_rows), _numbers(orders, "order_units")
     later = over(rows, lines.next_period_days).mean - over(rows, lines.review_period_days).mean
     later = np.where(lines.is_review, 0.0, np.maximum(later, 0.0))
     missing = level + later - _numbers(orders, "inventory_position") + np.maximum(smallest - 1, 0.0) / 2
+    missing = np.where(wanted > 0, np.maximum(missing, wanted), missing)
     is_blocked = np.asarray(orders["blocked_reason"].is_valid().to_numpy(), np.bool_)
     is_over = _numbers(orders, "delisted_units") < 0
-    missing = np.where(wanted > 0, np.maximum(missing, wanted), missing)
     return np.select([is_over, is_blocked], [-np.inf, 0.0], missing)
-
-
-def smallest_orders(orders: pa.Table) -> Floats:
-    """Units of the least that each row can order: full packs, the MOQ at least."""
-    pack = _numbers(orders, "pack_size")
-    return round_up_to_pack(np.maximum(_numbers(orders, "min_order_quantity"), pack), pack)
 
 
 def with_centres(  # noqa: PLR0917  # what decides on demand

@@ -94,8 +94,9 @@ def orders_of_origin(  # noqa: PLR0917  # a table each
     if held.num_rows:
         lacking, smallest = np.zeros((2, places.num_rows))
         alone = pa.concat_tables(parts)
-        lacking[kept] = lacking_units(alone, lines.take(np.arange(stores)), of_stores)
-        smallest[kept] = smallest_orders(alone)
+        of_kept = lines.take(np.arange(stores))
+        smallest[kept] = smallest_orders(alone, of_kept, policy)
+        lacking[kept] = lacking_units(alone, of_kept, smallest[kept], of_stores)
         of = members.row
         over = with_centres(of_places, kept, members, lacking[of], smallest[of], policy.store_correlation)
         parts += [orders(over, _inside(batch)) for batch in batches if batch.start >= stores]

@@ -16,6 +16,7 @@ from nexgen_assets.replenishment.policy import order_up_to_level
 from nexgen_assets.replenishment.pooled_demand import JoinedDemand, ShiftedGamma, pooled_sds, standard_deviation
 from nexgen_assets.replenishment.what_if import Change, Inputs, orders_if, totals
 from nexgen_assets_tests.replenishment.distributions import Floats, Poisson
+from nexgen_assets_tests.replenishment.test_orders import policy_uploads
 from nexgen_assets_tests.replenishment.test_origins import (
     POLICY,
     at_forecast,
@@ -67,6 +68,29 @@ def test_a_surplus_of_one_location_fills_no_other_one_but_spares_its_own_orders(
 
     assert some["expected_demand"] == pytest.approx(one["expected_demand"])
     assert (some["supplied_locations"], one["supplied_locations"]) == (2, 1)
+
+
+def test_a_location_that_orders_in_lots_orders_half_a_lot_more_than_it_lacks() -> None:
+    """A lot of 5 days is 20 units: east has 6 more than its level, and so much less to order than with half a lot."""
+    stock, known, ahead, hub = supplied_by_hub({"east": 22.0}, {"001": 30.0})
+    lots = policy_uploads({"location": "east", "policy": "min_max", "lot_days": 5.0})
+
+    single = the_hubs(orders_of_origin(stock, known, ahead, exact(), POLICY, centre_stock=hub))
+    in_lots = the_hubs(orders_of_origin(stock, known, ahead, exact(), POLICY, lots, hub))
+
+    assert single["expected_demand"] == pytest.approx(5 * 4 - 6 + (2 - 1) / 2)
+    assert in_lots["expected_demand"] == pytest.approx(5 * 4 - 6 + (20 - 1) / 2)
+
+
+def test_a_store_that_orders_another_day_orders_up_to_the_level_of_that_day() -> None:
+    """On Wednesday, for next Monday: the level of today covers 5 days to that, the one of Monday 7 days."""
+    stock, known, ahead, hub = supplied_by_hub({"east": 20.0}, {"001": 30.0})  # the order date is a Wednesday
+    weekly = policy_uploads({"location": "east", "review_period_days": 7})
+
+    order = the_hubs(orders_of_origin(stock, known, ahead, exact(), POLICY, weekly, hub))
+
+    # level of Monday: 7 + 3 days; 5 days of the hub's 6 are sold before its locations' orders leave
+    assert order["expected_demand"] == pytest.approx(10 * 4 - 20 + 5 * 4 + 0.5)
 
 
 def test_what_a_centre_sells_itself_is_added_and_it_has_one_row() -> None:
