@@ -146,25 +146,28 @@ def transformed(spark: SparkSession, raw_sales: pa.Table) -> Tables:
     features = cleaned_features(known, FIRST_ORIGIN, LAST_DAY, 400)
     counts = frame(INVENTORY_COUNTS, COUNTS)
     orders = open_orders(FIRM, counts, known, FIRST_ORIGIN, LAST_DAY, active_days=ACTIVE_DAYS).toArrow()
+    told = MasterData(*(frame(table, uploaded(table)) for table in (PRODUCTS, SUPPLIERS, ITEM_LOCATIONS, NETWORK)))
     positions = inventory_positions(
         known,
         counts,
         frame(OPEN_ORDERS, orders),
         FIRST_ORIGIN,
         LAST_DAY,
-        told=MasterData(*(frame(table, uploaded(table)) for table in (PRODUCTS, SUPPLIERS, ITEM_LOCATIONS, NETWORK))),
+        told=told,
         default_lead_time_days=7,
         default_margin=0.3,
         active_days=ACTIVE_DAYS,
     )
     stock = centre_stock(
-        frame(NETWORK, uploaded(NETWORK)),
         counts,
         frame(OPEN_ORDERS, orders),
         FIRM,
         known,
         FIRST_ORIGIN,
         LAST_DAY,
+        told=told,
+        default_lead_time_days=7,
+        default_margin=0.3,
         active_days=ACTIVE_DAYS,
     )
     return {
