@@ -84,7 +84,7 @@ def test_an_order_is_doubted_changed_approved_exported_and_found_again(visit: Vi
     ]
     assert [event["order_units"] for event in told] == [proposed + 6] * 3
     assert told[0]["reason"] == "Local event"
-    logins = [entry["who"] for entry in page.request.get("/api/audit").json() if entry["what"] == "login"]
+    logins = [entry["who"] for entry in page.request.get("/api/audit").json()["entries"] if entry["what"] == "login"]
     assert logins == [ADA, ANTON, PAULA]
 
 
