@@ -24,7 +24,7 @@ from rich.logging import RichHandler
 from rich.table import Table as Grid
 
 from benchmarks.dashboard import client, lake
-from nexgen_assets.commands.server import require_free
+from nexgen_assets.commands.listening import bound_socket
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.roles import Role
 from nexgen_assets.io_managers.delta_tables import DeltaTables
@@ -52,7 +52,8 @@ def main() -> None:
 
 
 def measure(home: Path, options: argparse.Namespace, console: Console) -> None:
-    require_free(HOST, PORT, "another time")
+    with bound_socket(HOST, PORT, "another time"):
+        pass  # it is free; the server will take it
     with embedded_s3(home):
         settings = Settings(home=home)
         tables, mark = DeltaTables(open_lake(settings)), home / "lake-is-built"
