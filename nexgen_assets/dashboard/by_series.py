@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 MOST_BYTES = 600_000_000
 MOST_ROWS = 20_000_000  # days that hold more are not read whole
 ROWS_AT_ONCE = 1_000_000  # whoever asks for more does not wait for them
-ROWS_PER_READ = 500_000  # bounds what is held beside the days that are kept
+ROWS_PER_READ = 250_000  # bounds what is held beside the days that are kept
 
 
 @dataclass(frozen=True)
