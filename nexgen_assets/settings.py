@@ -44,6 +44,9 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     timezone: str = Field("UTC", description="IANA time zone in which a day begins and ends")
     calendar_start: date = Field(date(2017, 1, 1), description="First day that can hold sales")
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field("US", description="ISO country of the holidays")
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = Field(
+        None, description="ISO currency of the money in the files, for the dashboard to show"
+    )
     active_days: Annotated[int, Field(ge=1, le=400)] = Field(
         90,
         description="A product that is neither listed nor delisted stays in the daily tables this many days after its "

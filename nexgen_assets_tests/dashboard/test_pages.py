@@ -1,8 +1,10 @@
 """The dashboard in a real browser: what planners see and do, on real tables."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from fastapi import FastAPI
 from playwright.sync_api import Page, expect
 
 from nexgen_assets.dashboard.door import FrontDoor
@@ -72,6 +74,15 @@ def test_a_session_that_was_ended_leads_back_to_the_login(visit: Visit, door: Fr
     door.users.set_disabled(Role.PLANNER.value, "tests", is_disabled=True)
     page.get_by_role("link", name="Trends").click()
     expect(page.get_by_role("heading", name="Log in to NexGen")).to_be_visible()
+
+
+def test_money_bears_the_sign_of_the_currency_if_one_is_told(visit: Visit, app: FastAPI, door: FrontDoor) -> None:
+    tile = visit("/", Role.VIEWER).locator("dl > div").filter(has_text="At risk")
+    expect(tile).to_contain_text("money")
+    app.state.door = replace(door, settings=door.settings.model_copy(update={"currency": "EUR"}))
+    tile = visit("/", Role.VIEWER).locator("dl > div").filter(has_text="At risk")
+    expect(tile).to_contain_text("€")
+    expect(tile).not_to_contain_text("money")
 
 
 def test_viewers_are_offered_no_decisions(visit: Visit) -> None:

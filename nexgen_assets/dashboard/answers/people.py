@@ -24,6 +24,7 @@ class Me(Model):
     name: str
     role: Role
     permissions: list[Permission]
+    currency: str | None = Field(description="ISO currency of all money; null if not told")
 
 
 class NewPassword(Model):

@@ -9,6 +9,7 @@ from nexgen_assets.dashboard.accounts import ApiToken
 from nexgen_assets.dashboard.answers.common import Problem
 from nexgen_assets.dashboard.answers.people import Login, MadeToken, Me, NewPassword, NewToken, TokenAnswer
 from nexgen_assets.dashboard.answers.system import Health
+from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.roles import Permission, Role, permissions_of
 from nexgen_assets.dashboard.routes.access import NOT_FOUND, PROBLEMS, Address, Door, Who, router
 from nexgen_assets.dashboard.sessions import LIFETIME
@@ -47,7 +48,7 @@ def login(asked: Login, request: Request, response: Response, door: Door, origin
         samesite="lax",
         secure="https" in (request.url.scheme, urlsplit(door.settings.public_url or "").scheme),
     )
-    return _me(Identity(user.name, Role(user.role)))
+    return _me(Identity(user.name, Role(user.role)), door)
 
 
 @routes.post("/logout", status_code=204)
@@ -61,9 +62,9 @@ def logout(
 
 
 @routes.get("/me")
-def me(who: Who) -> Me:
+def me(who: Who, door: Door) -> Me:
     """Who is logged in, and what they may do."""
-    return _me(who)
+    return _me(who, door)
 
 
 @routes.post("/me/password", status_code=204)
@@ -106,8 +107,9 @@ def _require_login(who: Identity) -> None:
         raise HTTPException(403, "this needs a login, not a token")
 
 
-def _me(who: Identity) -> Me:
-    return Me(name=who.name, role=who.role, permissions=permissions_of(who.role))
+def _me(who: Identity, door: FrontDoor) -> Me:
+    permissions = permissions_of(who.role)
+    return Me(name=who.name, role=who.role, permissions=permissions, currency=door.settings.currency)
 
 
 def _told(token: ApiToken) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import { lazy, Suspense, useEffect, useRef } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { useMe } from "~/api/queries";
 import { Failed, Loading, PageHead } from "~/design/blocks";
+import { setCurrency } from "~/design/format";
 import { LoginPage } from "~/pages/login";
 import { OrdersPage } from "~/pages/orders/page";
 import { Shell } from "~/shell/shell";
@@ -37,6 +38,7 @@ export function App() {
     );
   }
   if (!me.data) return <LoginPage />;
+  setCurrency(me.data.currency);
   return (
     <Shell me={me.data}>
       <Suspense fallback={<Loading what="the page" lines={6} />}>

@@ -78,7 +78,7 @@ export function PageHead({
 interface TileProps {
   label: string;
   value: ReactNode;
-  unit?: string;
+  unit?: string | undefined;
   /** The change against the period before, in words, and whether it is good news. */
   change?: { text: string; tone: Tone } | undefined;
   note?: ReactNode;

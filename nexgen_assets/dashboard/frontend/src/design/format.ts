@@ -8,7 +8,9 @@ const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const oneDecimal = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const twoDecimals = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
-const cents = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+let cents = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+let wholeMoney = whole;
+let knownCurrency: string | null = null;
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 const change = new Intl.NumberFormat(undefined, {
@@ -37,6 +39,21 @@ const longDayFormat = new Intl.DateTimeFormat(undefined, {
 });
 const instantFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+/** All money is in this currency (ISO) from now on; without one it stays without a sign. */
+export function setCurrency(currency: string | null) {
+  if (currency === null || currency === knownCurrency) return;
+  const sign = { style: "currency", currency, currencyDisplay: "narrowSymbol" } as const;
+  cents = new Intl.NumberFormat(undefined, sign);
+  wholeMoney = new Intl.NumberFormat(undefined, { ...sign, maximumFractionDigits: 0 });
+  knownCurrency = currency;
+}
+
+/** What money is counted in, for the axis of a chart. */
+export const unitOfMoney = () => knownCurrency ?? "money";
+
+/** Says beside an amount that it is money, where no sign of a currency does. */
+export const moneyWord = () => (knownCurrency === null ? "money" : undefined);
+
 function shown(value: Maybe, format: (n: number) => string): string {
   if (value === null || value === undefined || value === "") return UNKNOWN;
   const number = Number(value);
@@ -55,9 +72,9 @@ export const part = (value: Maybe) => shown(value, (n) => signed.format(n));
 
 export const count = (value: Maybe) => shown(value, (n) => whole.format(n));
 
-/** Money, in the currency of the sales files: with cents below 1,000. */
+/** Money: with cents below 1,000. */
 export const money = (value: Maybe) =>
-  shown(value, (n) => (Math.abs(n) < 1000 ? cents.format(n) : whole.format(n)));
+  shown(value, (n) => (Math.abs(n) < 1000 ? cents.format(n) : wholeMoney.format(n)));
 
 export const price = (value: Maybe) => shown(value, (n) => cents.format(n));
 

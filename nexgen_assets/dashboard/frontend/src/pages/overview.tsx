@@ -69,14 +69,21 @@ const SHOWN: Record<Schemas["Kpi"]["unit"], (value: number | null) => string> = 
   lines: format.count,
 };
 
+const UNITS: Record<Schemas["Kpi"]["unit"], () => string | undefined> = {
+  units: () => "units",
+  money: format.moneyWord,
+  share: () => undefined,
+  days: () => "days",
+  lines: () => "lines",
+};
+
 function KpiTile({ kpi }: { kpi: Schemas["Kpi"] }) {
-  const unit = kpi.unit === "share" ? undefined : kpi.unit;
   return (
     <Tile
       label={kpi.label}
       value={SHOWN[kpi.unit](kpi.value)}
       change={changeOf(kpi)}
-      {...(unit ? { unit } : {})}
+      unit={UNITS[kpi.unit]()}
       hint={kpi.description}
     />
   );

@@ -140,7 +140,13 @@ function Charts({ trend }: { trend: Schemas["Trend"] }) {
     <div className="grid gap-6 xl:grid-cols-2">
       <div>
         <h3 className="font-semibold">Revenue, refunds deducted</h3>
-        <TimeChart title="Revenue" unit="money" days={charts.days} series={charts.revenue} height={240} />
+        <TimeChart
+          title="Revenue"
+          unit={format.unitOfMoney()}
+          days={charts.days}
+          series={charts.revenue}
+          height={240}
+        />
       </div>
       <div>
         <h3 className="font-semibold">Units</h3>

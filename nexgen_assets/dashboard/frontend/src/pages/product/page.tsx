@@ -169,7 +169,7 @@ function Why({ detail }: { detail: Detail }) {
         <Tile
           label="At risk"
           value={format.money(line.money_at_risk)}
-          unit="money"
+          unit={format.moneyWord()}
           note="expected lost sales without an order"
         />
         <Tile
