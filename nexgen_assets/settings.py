@@ -45,7 +45,7 @@ class Settings(BaseSettings, frozen=True):  # pyright: ignore[reportGeneralTypeI
     calendar_start: date = Field(date(2017, 1, 1), description="First day that can hold sales")
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field("US", description="ISO country of the holidays")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = Field(
-        None, description="ISO currency of the money in the files, for the dashboard to show"
+        None, description="ISO currency (EUR) of the money in the files, for the dashboard to show"
     )
     active_days: Annotated[int, Field(ge=1, le=400)] = Field(
         90,
