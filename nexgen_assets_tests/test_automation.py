@@ -40,15 +40,6 @@ HEADER = "product_id,location,date_of_purchase,quantity,amount"
 FIRST = date(2024, 3, 1)
 LATER = datetime(2100, 1, 1, tzinfo=UTC)  # long after anything landed: it is quiet
 BUILT = (DAILY_DEMAND, CLEANED_FEATURES)
-# as in dagster.yaml; the storage that comes with Dagster takes a quarter longer for these runs
-AS_SHIPPED = {
-    "telemetry": {"enabled": False},
-    "event_log_storage": {
-        "module": "nexgen_assets.event_storage",
-        "class": "BatchedSqliteEventLogStorage",
-        "config": {},
-    },
-}
 TO_FEATURES = (RAW_SALES, REJECTED_SALES, CLEANED_SALES, *BUILT)
 
 Line = tuple[int, int, int]  # day, product, units
@@ -118,6 +109,18 @@ class Daemon:
         return DeltaTables(self.access).read(table).sort_by([(column, "ascending") for column in table.grain])
 
 
+def instance_in(folder: Path) -> dg.DagsterInstance:
+    """With the event storage of dagster.yaml; the one that comes with Dagster takes a quarter longer for these runs."""
+    storage = {
+        "module": "nexgen_assets.event_storage",
+        "class": "BatchedSqliteEventLogStorage",
+        "config": {"base_dir": str(folder / "history" / "runs")},
+    }
+    return dg.DagsterInstance.local_temp(
+        str(folder), overrides={"telemetry": {"enabled": False}, "event_log_storage": storage}
+    )
+
+
 def run_key_of(request: dg.RunRequest) -> dict[str, str]:
     return {"dagster/run_key": str(request.run_key)}
 
@@ -141,7 +144,7 @@ def start(
             calendar_start=FIRST,
         )
         (tmp_path / deployment.deployment).mkdir()
-        opened.append(dg.DagsterInstance.local_temp(str(tmp_path / deployment.deployment), overrides=AS_SHIPPED))
+        opened.append(instance_in(tmp_path / deployment.deployment))
         return Daemon(deployment, opened[-1])
 
     yield start
