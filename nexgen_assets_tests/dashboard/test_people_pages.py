@@ -27,7 +27,7 @@ def test_a_user_is_added_with_a_generated_password_that_opens_the_door(visit: Vi
     dialog.get_by_label("Role").select_option("store")
     dialog.get_by_role("button", name="Generate").click()
     dialog.get_by_role("button", name="Add", exact=True).click()
-    password = dialog.get_by_label("Password").input_value()
+    password = dialog.get_by_label("Password", exact=True).input_value()
     dialog.get_by_role("button", name="Done").click()
     expect(page.get_by_role("row", name=re.compile("^bert Store May log in Never"))).to_be_visible()
 
@@ -78,7 +78,7 @@ def test_an_admin_gives_somebody_another_password(visit: Visit, door: FrontDoor)
     dialog = page.get_by_role("dialog")
     dialog.get_by_label(re.compile("^New password")).fill("quite another password")
     dialog.get_by_role("button", name="Change the password").click()
-    expect(dialog.get_by_label("Password")).to_have_value("quite another password")
+    expect(dialog.get_by_label("Password", exact=True)).to_have_value("quite another password")
     assert door.users.with_password("carl", "quite another password")
     assert door.users.with_password("carl", PASSWORD) is None
 
