@@ -151,7 +151,8 @@ def hub(door: FrontDoor, published: list[dict[str, Any]]) -> Iterator[dict[str, 
     """A centre among the newest day's orders, that sells nothing itself."""
     tables, schema = DeltaTables(door.lake.access), REORDER_RECOMMENDATIONS.arrow_schema
     own = next(row for row in published if row["product_id"] == "003") | {"location": "hub", "supplied_locations": 2}
-    with_hub = pa.Table.from_pylist([*published, own], schema=schema)
+    supplied = [row | {"supplied_by": "hub" if row["product_id"] == "003" else None} for row in published]
+    with_hub = pa.Table.from_pylist([*supplied, own], schema=schema)
     tables.replace_days(REORDER_RECOMMENDATIONS, with_hub, DAY, DAY, f"hub-{uuid4()}")
     yield {"product_id": "003", "location": "hub"}
     without = pa.Table.from_pylist(published, schema=schema)
@@ -170,6 +171,18 @@ def test_a_centres_order_is_told_and_decided_like_any_other(planner: httpx.Clien
         assert (answer.status_code, answer.json()["days"]) == (200, [])
     assert planner.post("/api/decisions/accept", json={"lines": [seen(told)]}).status_code == 200
     assert line(planner, **hub)["standing"] == "accepted"
+
+
+def test_totals_count_a_purchase_and_a_customer_once(
+    planner: httpx.Client, hub: dict[str, str], published: list[dict[str, Any]]
+) -> None:
+    """What the centre sends it has bought, and what it lacks its locations lose."""
+    bought = [row for row in published if row["product_id"] != "003"]
+    own = line(planner, **hub)
+    totals = planner.get("/api/orders", params={"no_need": True}).json()["totals"]
+    value = sum(row["order_units"] * row["unit_cost"] for row in bought if row["unit_cost"])
+    assert totals["order_value"] == pytest.approx(value + own["order_value"])
+    assert totals["money_at_risk"] == pytest.approx(sum(row["money_at_risk"] or 0 for row in published))
 
 
 def test_what_other_quantities_do_is_told_of_locations_that_sell(planner: httpx.Client, hub: dict[str, str]) -> None:

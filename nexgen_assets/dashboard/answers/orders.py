@@ -84,10 +84,12 @@ class OrderTotals(Model):
     to_decide: int
     blocked: int
     order_units: float
-    order_value: float = Field(description="Of the lines whose cost is known")
+    order_value: float = Field(
+        description="Paid to suppliers, of the lines whose cost is known: without what centres send"
+    )
     lines_without_cost: int = Field(description="Lines to order whose cost is not known")
     lines_with_assumed_cost: int
-    money_at_risk: float
+    money_at_risk: float = Field(description="Of locations that sell: what a centre lacks, they lose")
 
 
 class Worklist(Page):

@@ -27,7 +27,7 @@ COLUMNS = (
     *("day", "product_id", "location", "product_name", "category", "supplier_id", "abc_class", "xyz_class"),
     *("order_date", "receipt_date", "on_hand", "on_order_units", "days_of_cover", "expected_demand", "order_units"),
     *("unit_cost", "pack_size", "min_order_quantity", "min_order_value", "stockout_probability", "money_at_risk"),
-    *("promised_fill_rate", "blocked_reason", "assumptions", "revision"),
+    *("promised_fill_rate", "blocked_reason", "assumptions", "revision", "supplied_by", "supplied_locations"),
 )
 SHOWN = tuple(OrderLine.model_fields)
 # what a decision adds to a line: name -> type
@@ -306,9 +306,14 @@ def _sorted(lines: pa.Table, sort: Sort | None, *, descending: bool) -> pa.Table
 
 
 def _summands(lines: pa.Table) -> pa.Table:
-    """What each line adds to the fields of OrderTotals, and whose it is."""
+    """What each line adds to the fields of OrderTotals, and whose it is.
+
+    What a centre sends was paid when it was bought, and what a centre lacks its locations lose: each counts once.
+    """
+    is_bought, is_sold = lines["supplied_by"].is_null(), lines["supplied_locations"].is_null()
     is_order = pc.call_function("greater", [lines["order_units"], pa.scalar(0.0)])
-    value = lines["order_value"]
+    value = pc.call_function("if_else", [is_bought, lines["order_value"], pa.scalar(0.0)])
+    at_risk = pc.call_function("if_else", [is_sold, lines["money_at_risk"].fill_null(0.0), pa.scalar(0.0)])
 
     def counted(flags: pa.ChunkedArray) -> pa.ChunkedArray:
         return flags.cast(pa.int64())
@@ -327,8 +332,8 @@ def _summands(lines: pa.Table) -> pa.Table:
             "order_units": lines["order_units"],
             "order_value": value.fill_null(0.0),
             "lines_without_cost": of_orders(value.is_null()),
-            "lines_with_assumed_cost": of_orders(lines["is_unit_cost_assumed"]),
-            "money_at_risk": lines["money_at_risk"].fill_null(0.0),
+            "lines_with_assumed_cost": of_orders(pc.call_function("and", [is_bought, lines["is_unit_cost_assumed"]])),
+            "money_at_risk": at_risk,
         }
     )
 
