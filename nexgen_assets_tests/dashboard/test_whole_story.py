@@ -5,7 +5,6 @@ take minutes.
 """
 
 import os
-import re
 import signal
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from nexgen_assets.resources.lake import S3Access, open_lake
 from nexgen_assets.settings import Settings
 from nexgen_assets_tests.conftest import BUCKET, unique_prefix
 from nexgen_assets_tests.dashboard.browser import DESKTOP, chromium
-from nexgen_assets_tests.dashboard.conftest import PASSWORD
+from nexgen_assets_tests.dashboard.steps import approve_and_export, change_to, log_in, log_out, read_why
 from nexgen_assets_tests.up import add_user, address, free_port, start, wait_until_it_serves
 
 __all__ = ["chromium"]
@@ -109,18 +108,6 @@ def page(chromium: Browser, served: str) -> Iterator[Page]:
     context.close()
 
 
-def log_in(page: Page, role: Role) -> None:
-    page.get_by_label("Name").fill(role.value)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("banner")).to_contain_text(role.value)
-
-
-def log_out(page: Page) -> None:
-    page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_role("heading", name="Log in to NexGen")).to_be_visible()
-
-
 def order_of(page: Page) -> dict | None:
     """The published order of the line, as the API tells it."""
     found = page.request.get("/api/orders?product_id=003&location=north&no_need=true").json()["lines"]
@@ -168,31 +155,18 @@ def test_a_correction_becomes_an_order_that_somebody_answers_for(page: Page, tmp
     # the planner finds another order than before, and reads why
     log_in(page, Role.PLANNER)
     page.goto("/orders")
-    page.locator(f'tr[data-key="{LINE}"]').get_by_role("link").first.click()
-    why = page.locator("section").filter(has_text="Why this quantity")
-    [proposed] = map(int, re.findall(r"\d+", why.get_by_role("table").locator("tfoot").inner_text()))
+    proposed = read_why(page, LINE)
     assert proposed > 0
-    expect(why).to_contain_text("On hand")
+    expect(page.locator("section").filter(has_text="Why this quantity")).to_contain_text("On hand")
 
     # changes it with a reason
-    page.get_by_role("button", name="Change", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Units to order").fill(f"{proposed + 6}")
-    dialog.get_by_label("Reason", exact=True).select_option("Local event")
-    dialog.get_by_role("button", name=f"Order {proposed + 6}").click()
-    expect(page.get_by_text("Changed", exact=True)).to_be_visible()
+    change_to(page, proposed + 6, "Local event")
     log_out(page)
 
     # the approver approves and exports it
     log_in(page, Role.APPROVER)
     page.goto(ITEM)
-    page.get_by_role("button", name=f"Approve {proposed + 6}").click()
-    expect(page.get_by_text("Approved", exact=True)).to_be_visible()
-    page.get_by_role("link", name="← Orders").click()
-    page.get_by_role("button", name="Export approved").click()
-    page.get_by_role("dialog").get_by_role("button", name="Export", exact=True).click()
-    expect(page.get_by_role("dialog")).to_contain_text("Exported 1 line to 1 supplier")
-    page.keyboard.press("Escape")
+    approve_and_export(page, proposed + 6)
     log_out(page)
 
     # whoever asks later finds every step
