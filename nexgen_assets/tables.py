@@ -1020,13 +1020,20 @@ FORECASTS = Table(
             for name, level in QUANTILES.items()
         ),
         Column("model_version", TEXT, "Model that made the forecast, or `seasonal_naive`", nullable=False),
+        Column(
+            "spread",
+            REAL32,
+            "Mean distance of demand that the model expects, relative to the forecast; none of a seasonal naive",
+            "ratio",
+            minimum=0,
+        ),
     ),
     same_series_as="daily_demand",
     figures={"expected_units": 'sum("mean")'},
     made_from=("cleaned_features",),
     lineage={
         "target_date": ("cleaned_features.day",),
-        **dict.fromkeys(("mean", *QUANTILES), _FORECAST_FROM),
+        **dict.fromkeys(("mean", *QUANTILES, "spread"), _FORECAST_FROM),
     },
 )
 

@@ -1,7 +1,7 @@
 """Boosting: how the mean model learns from sampled rows, and when it has learnt enough.
 
-What belongs here: parameters of XGBoost, what a row teaches, and growing the boosters. What does not: drawing rows
-(`sampling.py`), the design matrix (`frame.py`), forecasting with a model (`model.py`).
+What belongs here: parameters of XGBoost, and growing the boosters. What does not: what a row teaches (`lessons.py`),
+forecasting with a model (`model.py`), how far off the mean is (`spread.py`).
 
 The number of rounds is read off the data, not set: slow movers are soon learnt by heart, while forecasts of a bakery's
 busy days get better for several times as long. It is found on days after those learnt from.
@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.censoring import uncensored
-from nexgen_assets.forecasting.frame import DAY_OF_YEAR, Covariates, Frame, all_horizons, expand, feature_names
-from nexgen_assets.forecasting.holdout import VALUE_DAYS, Holdout
+from nexgen_assets.forecasting.frame import Covariates, all_horizons, expand
+from nexgen_assets.forecasting.holdout import Holdout
+from nexgen_assets.forecasting.lessons import TrainingRows
 from nexgen_assets.forecasting.model import MeanModel, average_forecast
 from nexgen_assets.forecasting.recipes import Recipe
-from nexgen_assets.forecasting.sampling import TrainingError, target_days
 
 if TYPE_CHECKING:
     import xgboost
@@ -46,41 +44,26 @@ MOST_ROUNDS = 500
 ROUNDS_AT_ONCE = 20
 PATIENCE = 0.2  # the share of rounds, the last ones, that may bring nothing: the loss of averaged boosters is smooth
 WATCHED_ROWS = 200_000
-BOOSTERS = 2  # each learns from every second row: as fast as one of all rows, and what they err by chance averages out
-DAYS_TO_LEARN_THE_YEAR = 730
-FACTOR_DAYS = 91  # the mean is right over the last season: a year's average lags behind growth and the time of year
-CENSORED_WEIGHT = 0.4  # of a day out of stock; at 1 the errors of days in stock grow, at 0 those of totals
 
 
-def fit_mean_model(
-    sample: pa.Table, covariates: Covariates, recipe: Recipe, watched: Holdout | int, threads: int
-) -> MeanModel:
-    """The mean model of a sample (`sampling.training_frame`) by a recipe.
+def fit_mean_model(rows: TrainingRows, recipe: Recipe, watched: "Watched | int", threads: int) -> MeanModel:
+    """The mean model of some rows by a recipe.
 
-    `watched` are days after the sample's, on which the number of rounds is found, or that number. Raises TrainingError
-    for an empty sample.
+    `watched` are days after those of the rows, on which the number of rounds is found, or that number.
     """
-    if sample.num_rows < BOOSTERS:
-        raise TrainingError("no rows to train on: too few days of history before the days held out")
-    categories = tuple(sorted({name for name in sample["category"].unique().to_pylist() if name is not None}))
-    horizons = sample["horizon"].to_numpy().astype(np.int64)
-    frame = expand(sample, np.arange(sample.num_rows), horizons, covariates, categories, recipe.country)
-    lessons = Lessons.of(sample, frame.level)
-    if np.ptp(lessons.day) < DAYS_TO_LEARN_THE_YEAR:
-        # of a day of the year seen once nothing can be told apart from that month's chance: no tree may ask for it
-        frame.matrix[:, feature_names(covariates).index(DAY_OF_YEAR)] = np.nan
-    growing = [_Growing.of(frame, lessons, slice(i, None, BOOSTERS), recipe, threads) for i in range(BOOSTERS)]
-    if isinstance(watched, Holdout):
-        rounds = _grow_until_best(growing, Watched.of(watched, covariates, categories, recipe.country), recipe.rounds)
+    growing = [_Growing.of(rows, part, recipe, threads) for part in rows.parts]
+    if isinstance(watched, Watched):
+        rounds = _grow_until_best(growing, watched, recipe.rounds)
     else:
         rounds = watched
         _grow(growing, 0, rounds)
     boosters = [grown.booster[:rounds] for grown in growing]
-    recent = lessons.recent_rows
-    factor = lessons.demand_over(average_forecast(boosters, frame.matrix[recent]) * frame.level[recent], recent)
+    recent, frame = rows.lessons.recent_rows, rows.frame
+    forecast = average_forecast(boosters, frame.matrix[recent]) * frame.level[recent]
+    factor = rows.lessons.demand_over(forecast, recent)
     for booster in boosters:
         booster.set_param({"nthread": 0})  # the number of threads is no part of the model
-    return MeanModel(tuple(bytes(b.save_raw("ubj")) for b in boosters), categories, recipe.country, factor)
+    return MeanModel(tuple(bytes(b.save_raw("ubj")) for b in boosters), rows.categories, rows.country, factor)
 
 
 @dataclass(frozen=True)
@@ -91,14 +74,14 @@ class _Growing:
     data: "xgboost.QuantileDMatrix"
 
     @classmethod
-    def of(cls, frame: Frame, lessons: "Lessons", rows: slice, recipe: Recipe, threads: int) -> "_Growing":
+    def of(cls, rows: TrainingRows, part: slice, recipe: Recipe, threads: int) -> "_Growing":
         import xgboost
 
-        level = frame.level[rows]
-        weight = level * lessons.weight[rows]
+        level = rows.frame.level[part]
+        weight = level * rows.lessons.weight[part]
         data = xgboost.QuantileDMatrix(
-            np.ascontiguousarray(frame.matrix[rows]),
-            lessons.target[rows] / level,
+            np.ascontiguousarray(rows.frame.matrix[part]),
+            rows.lessons.target[part] / level,
             weight=weight / weight.mean(),
             max_bin=recipe.parameters["max_bin"],
         )
@@ -158,34 +141,3 @@ class Watched:
         if not units:
             return 0.0
         return float(np.log(forecast.sum()) - (self.demand * np.log(forecast)).sum() / units)
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """What each training row teaches: demand in units, its weight, and the target's day (days since 1970)."""
-
-    target: Real32
-    weight: Real32
-    day: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, table: pa.Table, level: Real32) -> "Lessons":
-        """Lessons of the rows of a training frame; days out of stock teach less, and as `uncensored` says."""
-        sold, weight = (table[name].to_numpy().astype(np.float64) for name in ("target", "sampling_weight"))
-        is_censored = table["is_censored"].to_numpy()
-        usual = table[f"in_stock_mean_{VALUE_DAYS}"].to_numpy().astype(np.float64)
-        usual = np.where(np.isnan(usual), level, usual)
-        target = uncensored(sold * weight, usual * weight, is_censored) / weight
-        weight = np.where(is_censored, CENSORED_WEIGHT * weight, weight)
-        return cls(target.astype(np.float32), weight.astype(np.float32), target_days(table))
-
-    @property
-    def recent_rows(self) -> NDArray[np.intp]:
-        """Those of the last FACTOR_DAYS."""
-        return np.flatnonzero(self.day > self.day.max() - FACTOR_DAYS)
-
-    def demand_over(self, forecast: Real32, rows: NDArray[np.intp]) -> float:
-        """Demand of some rows over their forecast; 1 if nothing is forecast."""
-        weight = self.weight[rows]
-        demand, forecasted = ((units * weight).sum(dtype=np.float64) for units in (self.target[rows], forecast))
-        return float(demand / forecasted) if forecasted > 0 else 1.0

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.quantiles import LEVELS, Calibration, Floats, Reals, scale_of
+from nexgen_assets.forecasting.quantiles import LEVELS, Calibration, Floats, Reals, scale_of, spread_of_sums, unstandardised
 
 Whole = NDArray[np.integer[Any]]
 
@@ -101,11 +101,13 @@ def until_delisted(
     return IntervalDemand(demand.mean * is_sold, demand.is_beyond_horizon & is_sold, demand.knots * is_sold[:, None])
 
 
-def interval_demand(daily_means: Reals, level: Reals, lengths: Whole, calibration: Calibration) -> IntervalDemand:
-    """Demand summed over the next `lengths` [rows] days, from mean forecasts [rows, H] and levels [rows].
+def interval_demand(
+    daily_means: Reals, level: Reals, lengths: Whole, calibration: Calibration, spread: Reals | None = None
+) -> IntervalDemand:
+    """Demand summed over the next `lengths` [rows] days, from mean forecasts and their spread [rows, H], levels [rows].
 
-    Beyond the forecast the mean of its last 7 days goes on, with the errors of the longest length. Raises ValueError
-    for a length below 1.
+    `spread` is None if the calibration was made without one. Beyond the forecast the mean of its last 7 days goes on,
+    with the errors of the longest length. Raises ValueError for a length below 1.
     """
     if np.any(lengths < 1):
         raise ValueError("an interval lasts at least one day")
@@ -118,4 +120,6 @@ def interval_demand(daily_means: Reals, level: Reals, lengths: Whole, calibratio
     step = np.minimum(within, table.array.shape[1]) - 1
     scale = scale_of(mean, level * lengths)
     ratios = table.array[table.segment(mean / lengths, level), step]
+    if spread is not None:
+        ratios = unstandardised(ratios, spread_of_sums(means, spread)[rows, within - 1][:, None])
     return IntervalDemand(mean, lengths > horizon, scale[:, None] * ratios)

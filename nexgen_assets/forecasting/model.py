@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.frame import Covariates, PlannedPromotions, all_horizons, expand, feature_names, level_of
+from nexgen_assets.forecasting.frame import Covariates, Frame, PlannedPromotions, all_horizons, expand, feature_names, level_of
 from nexgen_assets.forecasting.listing import is_new_item
 from nexgen_assets.forecasting.quantiles import Calibration, daily_quantiles
 from nexgen_assets.forecasting.recipes import Recipe
@@ -31,8 +31,9 @@ Scores = dict[str, dict[str, float]]
 
 STORED_FEATURES = feature_names(PlannedPromotions.none())
 BOOSTER_FILE = "model-{}.ubj"
+SPREAD_FILE = "spread.ubj"
 MANIFEST_FILE = "manifest.json"
-CODE_VERSION = "5"
+CODE_VERSION = "6"
 SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
 
 
@@ -60,17 +61,23 @@ class MeanModel:
 
         Those of new items are their level: without a past of its own the boosters know nothing of a series.
         """
-        parts = [self._means(part, covariates, threads, horizon_days) for part in _slices(features)]
-        return np.concatenate(parts) if parts else np.empty((0, horizon_days), np.float32)
+        parts = [
+            self.means_of(part, self.frame(part, covariates, horizon_days), threads) for part in _slices(features)
+        ]
+        return _joined(parts, horizon_days)
 
-    def _means(self, features: pa.Table, covariates: Covariates, threads: int, horizon_days: int) -> Real32:
+    def frame(self, features: pa.Table, covariates: Covariates, horizon_days: int) -> Frame:
+        """The design matrix of every horizon of `features`, horizons running fastest."""
         rows, horizons = all_horizons(features.num_rows, horizon_days)
-        frame = expand(features, rows, horizons, covariates, self.categories, self.country)
-        for booster in self._loaded:
+        return expand(features, rows, horizons, covariates, self.categories, self.country)
+
+    def means_of(self, features: pa.Table, frame: Frame, threads: int) -> Real32:
+        """`means` of features whose frame is known."""
+        for booster in self.loaded:
             booster.set_param({"nthread": threads})
-        relative = average_forecast(self._loaded, frame.matrix)
-        means = relative * frame.level * np.float32(self.mean_factor)
-        return np.where(is_new_item(features)[rows], frame.level, means).reshape(-1, horizon_days)
+        means = average_forecast(self.loaded, frame.matrix) * frame.level * np.float32(self.mean_factor)
+        by_series, level = (units.reshape(features.num_rows, -1) for units in (means, frame.level))
+        return np.where(is_new_item(features)[:, None], level, by_series)
 
     def contributions(
         self, features: pa.Table, rows: Whole, horizons: Whole, covariates: Covariates
@@ -84,19 +91,58 @@ class MeanModel:
 
         matrix = expand(features, rows, horizons, covariates, self.categories, self.country).matrix
         asked = xgboost.DMatrix(matrix)
-        values = [booster.predict(asked, pred_contribs=True) for booster in self._loaded]
+        values = [booster.predict(asked, pred_contribs=True) for booster in self.loaded]
         return matrix, np.mean(values, axis=0)[:, :-1]  # the last column is what all rows share
 
     @property
     def rounds(self) -> int:
         """The number of trees in each booster."""
-        return self._loaded[0].num_boosted_rounds()
+        return self.loaded[0].num_boosted_rounds()
 
     @cached_property
-    def _loaded(self) -> "list[xgboost.Booster]":
+    def loaded(self) -> "list[xgboost.Booster]":
+        """The boosters, ready to be asked."""
         import xgboost
 
         return [xgboost.Booster(model_file=bytearray(content)) for content in self.boosters]
+
+
+@dataclass(frozen=True)
+class SpreadModel:
+    """A booster of how far demand lies from its forecast: the mean absolute error, relative to the forecast's scale.
+
+    The scale is that of `quantiles.scale_of`.
+    """
+
+    booster: bytes
+
+    def of(self, frame: Frame, threads: int) -> Real32:
+        """Spread [rows of the frame], above 0."""
+        self._loaded.set_param({"nthread": threads})
+        return self._loaded.inplace_predict(frame.matrix)
+
+    @cached_property
+    def _loaded(self) -> "xgboost.Booster":
+        import xgboost
+
+        return xgboost.Booster(model_file=bytearray(self.booster))
+
+
+def means_and_spread(  # noqa: PLR0917
+    mean_model: MeanModel,
+    spread_model: SpreadModel,
+    features: pa.Table,
+    covariates: Covariates,
+    threads: int = 1,
+    horizon_days: int = HORIZON_DAYS,
+) -> tuple[Real32, Real32]:
+    """Mean forecasts in units a day, and their spread, both [rows of `features`, horizon_days]."""
+    means, spread = [], []
+    for part in _slices(features):
+        frame = mean_model.frame(part, covariates, horizon_days)
+        means.append(mean_model.means_of(part, frame, threads))
+        spread.append(spread_model.of(frame, threads).reshape(part.num_rows, -1))
+    return _joined(means, horizon_days), _joined(spread, horizon_days)
 
 
 def average_forecast(boosters: "Sequence[xgboost.Booster]", matrix: Real32) -> Real32:
@@ -106,13 +152,14 @@ def average_forecast(boosters: "Sequence[xgboost.Booster]", matrix: Real32) -> R
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A mean model with its calibration, and what is needed to judge it.
+    """A mean model with its spread and calibration, and what is needed to judge it.
 
     `metrics` holds by method the scores on the hold-out: 28 days that the scored model had not learnt from. `rows` is
     the number of rows of the final fit.
     """
 
     mean_model: MeanModel
+    spread_model: SpreadModel
     training_cutoff: date
     calibration: Calibration
     metrics: Scores
@@ -131,7 +178,8 @@ class TrainedModel:
             "calibration": self.calibration.to_json(),
         }
         boosters = {BOOSTER_FILE.format(i): content for i, content in enumerate(self.mean_model.boosters)}
-        return {**boosters, MANIFEST_FILE: json.dumps(manifest, sort_keys=True).encode()}
+        spread = {SPREAD_FILE: self.spread_model.booster}
+        return {**boosters, **spread, MANIFEST_FILE: json.dumps(manifest, sort_keys=True).encode()}
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> "TrainedModel":
@@ -141,11 +189,12 @@ class TrainedModel:
         manifest = json.loads(files[MANIFEST_FILE])
         return cls(
             MeanModel(
-                tuple(files[BOOSTER_FILE.format(i)] for i in range(len(files) - 1)),
+                tuple(files[BOOSTER_FILE.format(i)] for i in range(len(files) - 2)),
                 tuple(manifest["categories"]),
                 manifest["country"],
                 manifest["mean_factor"],
             ),
+            SpreadModel(files[SPREAD_FILE]),
             date.fromisoformat(manifest["training_cutoff"]),
             Calibration.from_json(manifest["calibration"]),
             manifest["metrics"],
@@ -179,9 +228,19 @@ class TrainedModel:
         table = pa.Table.from_batches([features]) if isinstance(features, pa.RecordBatch) else features
         if not table.num_rows:
             return FORECASTS.arrow_schema.empty_table()
-        means = self.mean_model.means(table, covariates, threads)
-        quantiles = daily_quantiles(means, level_of(table), self.calibration)
-        return forecast_rows(table, means, quantiles, model_version)
+        means, spread = self.means_and_spread(table, covariates, threads)
+        quantiles = daily_quantiles(means, level_of(table), self.calibration, spread)
+        return forecast_rows(table, means, quantiles, model_version, spread)
+
+    def means_and_spread(
+        self, features: pa.Table, covariates: Covariates, threads: int = 1, horizon_days: int = HORIZON_DAYS
+    ) -> tuple[Real32, Real32]:
+        """Mean forecasts in units a day, and their spread, both [rows of `features`, horizon_days]."""
+        return means_and_spread(self.mean_model, self.spread_model, features, covariates, threads, horizon_days)
+
+
+def _joined(parts: Sequence[Real32], horizon_days: int) -> Real32:
+    return np.concatenate(parts) if parts else np.empty((0, horizon_days), np.float32)
 
 
 def _slices(table: pa.Table) -> Iterator[pa.Table]:

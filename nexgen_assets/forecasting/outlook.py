@@ -40,10 +40,10 @@ def outlook(  # noqa: PLR0917
     horizon_days: int = HORIZON_DAYS,
 ) -> Outlook:
     """What a model says of the series `rows` (of `tables.CLEANED_FEATURES`) of one origin."""
-    means = model.mean_model.means(rows, covariates, threads)[:, :horizon_days]
-    level = level_of(rows)
-    totals = {n: interval_demand(means, level, np.full(rows.num_rows, n), model.calibration) for n in lengths}
-    return Outlook(means, daily_quantiles(means, level, model.calibration), totals)
+    means, spread = model.means_and_spread(rows, covariates, threads, horizon_days)
+    level, calibration = level_of(rows), model.calibration
+    totals = {n: interval_demand(means, level, np.full(rows.num_rows, n), calibration, spread) for n in lengths}
+    return Outlook(means, daily_quantiles(means, level, calibration, spread), totals)
 
 
 def seasonal_naive_outlook(rows: pa.Table, lengths: Sequence[int]) -> Outlook:

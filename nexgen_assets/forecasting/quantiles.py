@@ -3,11 +3,12 @@
 What belongs here: the calibration and daily quantiles, as pure functions of arrays. What does not: the distribution of
 sums (`interval.py`), models, tables, engines.
 
-An error is a ratio: demand / max(mean forecast, a floor from the series' level). Ratios are pooled over forecasts of
-like size, for demand summed over an interval apart for each length: sums of daily quantiles are no quantiles of the
-sum. Not the series' level decides how much of demand is zeros, but what is expected that day. Forecasts below the floor
-have errors of their own: on a day on which a shop is closed a fast mover is expected to sell as little as a slow one,
-and then sells nothing at all.
+An error is a ratio: demand / max(mean forecast, a floor from the series' level), measured in the spread expected of it
+(`standardised`). Such errors are pooled over forecasts of like size, for demand summed over an interval apart for each
+length: sums of daily quantiles are no quantiles of the sum. Not the series' level decides how much of demand is zeros,
+but what is expected that day. Forecasts below the floor have errors of their own: on a day on which a shop is closed a
+fast mover is expected to sell as little as a slow one, and then sells nothing at all. Forecasts far below the others of
+a pool are none of it: what a series sells that hardly sold is any multiple of its forecast.
 """
 
 from dataclasses import asdict, dataclass
@@ -29,19 +30,21 @@ LEVELS = (
 )
 FLOOR_SHARE = 0.2  # of the level
 BELOW_FLOOR = -1.0
-FEWEST_ERRORS = 30  # of forecasts below the floor, for quantiles of their own
+FEWEST_ERRORS = 30  # of forecasts below the floor or far below the others, for quantiles of their own
+SPAN = 16.0  # the largest forecast of a segment is at most so many times the least, where errors suffice
 # at most so many segments, and at least so many errors of a step in each: those of one series' days are much alike
 DAILY_SEGMENTS, DAILY_ERRORS = 32, 1_000
 INTERVAL_SEGMENTS, INTERVAL_ERRORS = 8, 150
 # of few series a few segments, and fewer errors in each: pooled with slow movers', a fast mover's tail is far too long
 FEW_SEGMENTS, FEW_ERRORS, FEWEST_INTERVAL_ERRORS = 4, 40, 20
 SMALLEST_SHARE = 2.0**-11
+TINY = 1e-9  # units a day: days on which nothing is expected are alike
 DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class RatioTable:
-    """Quantiles of error ratios: `ratios` [segment][step][LEVELS], never falling along the levels.
+    """Quantiles of error ratios, `standardised`: `ratios` [segment][step][LEVELS], never falling along the levels.
 
     `edges` are the inner borders of the segments, in units a day of the forecast; the first segment, below the border
     0, is that of forecasts below the floor (`_size`).
@@ -79,27 +82,35 @@ def _table_from_json(content: dict[str, Any]) -> RatioTable:
     return RatioTable(tuple(content["edges"]), ratios)
 
 
-def calibrate(actuals: Reals, means: Reals, level: Reals, is_censored: NDArray[np.bool_] | None = None) -> Calibration:
-    """Calibration from out-of-sample daily demand and mean forecasts [series, days], and levels [series].
+def calibrate(
+    actuals: Reals,
+    means: Reals,
+    level: Reals,
+    is_censored: NDArray[np.bool_] | None = None,
+    spread: Reals | None = None,
+) -> Calibration:
+    """Calibration from out-of-sample daily demand, mean forecasts and their spread [series, days], levels [series].
 
-    Demand that is not a number is unknown, and so is every sum over such a day: they teach nothing. Days that
+    Without a spread that of all forecasts is the same. Demand that is not a number is unknown, and so is every sum over such a day: they teach nothing. Days that
     `is_censored` (out of stock) teach nothing of daily demand; in sums they count as `uncensored` says. Raises
     ValueError without any series.
     """
     if not len(level):
         raise ValueError("no series to calibrate on")
     censored = np.zeros(actuals.shape, bool) if is_censored is None else is_censored
+    spread = np.ones(means.shape) if spread is None else spread
     level = level[:, None]
-    daily = np.where(censored, np.nan, actuals) / scale_of(means, level)
+    daily = standardised(np.where(censored, np.nan, actuals) / scale_of(means, level), spread)
     lengths = np.arange(1, actuals.shape[1] + 1)
     sums, expected = (np.cumsum(units, axis=1) for units in (uncensored(actuals, means, censored), means))
     return Calibration(
-        _pool(daily.reshape(-1, 1), _size(means, level).reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS),
+        _pool(daily.reshape(-1, 1), _size(means, level).reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS, FEWEST_ERRORS),
         _pool(
-            sums / scale_of(expected, level * lengths),
+            standardised(sums / scale_of(expected, level * lengths), spread_of_sums(means, spread)),
             _size(expected / lengths, level),
             INTERVAL_SEGMENTS,
             _errors_of_interval(len(level)),
+            FEWEST_INTERVAL_ERRORS,
         ),
     )
 
@@ -108,6 +119,30 @@ def _errors_of_interval(series: int) -> int:
     """The fewest errors of a segment of interval demand, one a series; two segments even of very few."""
     fewest = np.clip(series // 2, FEWEST_INTERVAL_ERRORS, FEW_ERRORS)
     return int(np.clip(series // FEW_SEGMENTS, fewest, INTERVAL_ERRORS))
+
+
+def standardised(ratios: Reals, spread: Reals) -> Floats:
+    """Ratios of demand to forecast as they would be if their spread were 1.
+
+    The excess over 1 is a multiple of the spread. Below 1 the logarithm is: however wide the spread, demand is never
+    negative, and no demand is none.
+    """
+    above = 1 + (ratios - 1) / spread
+    return np.where(ratios > 1, above, np.maximum(ratios, 0) ** (1 / np.asarray(spread, np.float64)))
+
+
+def unstandardised(ratios: Reals, spread: Reals) -> Floats:
+    """Undoes `standardised`."""
+    return np.where(ratios > 1, 1 + (ratios - 1) * spread, np.maximum(ratios, 0) ** np.asarray(spread, np.float64))
+
+
+def spread_of_sums(means: Reals, spread: Reals) -> Floats:
+    """The spread of demand summed over the next 1, 2 ... days [series, days]: the days' own, weighted by their mean.
+
+    As if their errors went together, so that it is the same for equal days; how they average out the calibration says.
+    """
+    weights = np.maximum(np.asarray(means, np.float64), TINY)
+    return np.cumsum(weights * spread, axis=1) / np.cumsum(weights, axis=1)
 
 
 def scale_of(means: Reals, level: Reals) -> Floats:
@@ -120,20 +155,56 @@ def _size(means: Reals, level: Reals) -> Floats:
     return np.where(means < FLOOR_SHARE * level, BELOW_FLOOR, means)
 
 
-def _pool(ratios: Floats, size: Floats, segments: int, errors: int) -> RatioTable:
-    """Quantiles of the ratios [rows, steps] by segment of the sizes of their forecasts [rows, steps]."""
+def _pool(ratios: Floats, size: Floats, segments: int, errors: int, fewest: int) -> RatioTable:
+    """Quantiles of the ratios [rows, steps] by segment of the sizes of their forecasts [rows, steps].
+
+    At most so many segments with so many errors each, and more to keep forecasts within SPAN, with `fewest` each.
+    """
     is_known, is_small = np.isfinite(ratios), size < 0
     steps = range(ratios.shape[1])
     usual = is_known & ~is_small
     edges = _segment_edges(size[usual], int(usual.sum()) // len(steps), segments, errors)
+    edges = _within_span(edges, size[usual], fewest * len(steps))
     segment = np.searchsorted(np.asarray(edges), size, side="right")
     pooled = [
         tuple(_levels_of(ratios[usual[:, step] & (segment[:, step] == s), step]) for step in steps)
         for s in range(len(edges) + 1)
     ]
+    if edges and (usual & (segment == 0)).sum() < fewest * len(steps):
+        pooled[0] = pooled[1]
     small = ratios[is_known & is_small]
     below_floor = (_levels_of(small),) * len(steps) if len(small) >= FEWEST_ERRORS else pooled[0]
     return RatioTable((0.0, *edges), (below_floor, *pooled))
+
+
+def _within_span(edges: tuple[float, ...], sizes: Floats, fewest: int) -> tuple[float, ...]:
+    """The borders, and more of them where forecasts of a segment differ by more than SPAN.
+
+    A segment of fewer errors than `fewest` joins the one above, the uppermost the one below. Only the lowest stays by
+    itself: its errors would be outliers in any other.
+    """
+    if not len(sizes):
+        return edges
+    tops = np.array([*edges, sizes.max()])
+    bottoms = np.array([sizes.min(), *edges])
+    cuts = [top / SPAN**k for top, bottom in zip(tops, bottoms, strict=True) for k in range(1, _cuts(top, bottom) + 1)]
+    borders = np.unique([*edges, *cuts])
+    counts = np.bincount(np.searchsorted(borders, sizes, side="right"), minlength=len(borders) + 1)
+    kept = [float(border) for border in borders[:1]]
+    waiting = 0
+    for border, count in zip(borders[1:], counts[1:-1], strict=True):
+        waiting += count
+        if waiting >= fewest:
+            kept.append(float(border))
+            waiting = 0
+    if len(kept) > 1 and waiting + counts[-1] < fewest:
+        kept.pop()
+    return tuple(kept)
+
+
+def _cuts(top: float, bottom: float) -> int:
+    """How often SPAN lies between two sizes; nothing below TINY is told apart."""
+    return max(0, int(np.ceil(np.log(max(top, TINY) / max(bottom, TINY)) / np.log(SPAN) - TINY)) - 1)
 
 
 def _segment_edges(forecast: Floats, rows: int, segments: int, errors: int) -> tuple[float, ...]:
@@ -157,9 +228,18 @@ def _levels_of(ratios: Floats) -> tuple[float, ...]:
     return tuple(float(value) for value in np.round(values, DECIMALS))
 
 
-def daily_quantiles(means: Reals, level: Reals, calibration: Calibration) -> dict[str, Floats]:
-    """Quantiles of each day's demand by name (`tables.QUANTILES`), each [series, days]: never falling, >= 0."""
+def daily_quantiles(
+    means: Reals, level: Reals, calibration: Calibration, spread: Reals | None = None
+) -> dict[str, Floats]:
+    """Quantiles of each day's demand by name (`tables.QUANTILES`), each [series, days]: never falling, >= 0.
+
+    `spread` is None if the calibration was made without one.
+    """
     table = calibration.daily
+    spread = np.ones(means.shape) if spread is None else spread
     level = level[:, None]
     scale, segment = scale_of(means, level), table.segment(means, level)
-    return {name: scale * table.array[segment, 0, LEVELS.index(share)] for name, share in QUANTILES.items()}
+    return {
+        name: scale * unstandardised(table.array[segment, 0, LEVELS.index(share)], spread)
+        for name, share in QUANTILES.items()
+    }

@@ -16,10 +16,12 @@ Reals = NDArray[np.floating[Any]]
 SERIES = ["product_id", "location"]
 
 
-def forecast_rows(features: pa.Table, means: Reals, quantiles: Mapping[str, Reals], model_version: str) -> pa.Table:
-    """Rows of `tables.FORECASTS` for the origins of `features`; arrays are [origins, horizons] in units.
+def forecast_rows(
+    features: pa.Table, means: Reals, quantiles: Mapping[str, Reals], model_version: str, spread: Reals | None = None
+) -> pa.Table:
+    """Rows of `tables.FORECASTS` for the origins of `features`; arrays are [origins, horizons], in units but `spread`.
 
-    From a delisting on that is known at the origin, mean and quantiles are 0.
+    From a delisting on that is known at the origin, mean and quantiles are 0. Baselines have no spread.
     """
     origins, horizon_days = means.shape
     is_listed = is_listed_ahead(features, horizon_days)
@@ -31,6 +33,7 @@ def forecast_rows(features: pa.Table, means: Reals, quantiles: Mapping[str, Real
     columns["horizon"] = horizon
     columns["mean"] = _real32(np.where(is_listed, means, 0))
     columns |= {name: _real32(np.where(is_listed, values, 0)) for name, values in quantiles.items()}
+    columns["spread"] = pa.nulls(len(origin), pa.float32()) if spread is None else _real32(spread)
     columns["model_version"] = pa.repeat(pa.scalar(model_version), len(origin))
     schema = FORECASTS.arrow_schema
     arrays = [_cast(columns[field.name], field.type) for field in schema]

@@ -74,11 +74,6 @@ def training_frame(
     return sold.toArrow().sort_by([(name, "ascending") for name in (*CLEANED_FEATURES.grain, "horizon")])
 
 
-def with_targets_until(table: pa.Table, last: date) -> pa.Table:
-    """The rows that a training on that day could have had: whether a row is sampled knows nothing of its target."""
-    return table.filter(pa.array(target_days(table) <= (last - EPOCH).days))
-
-
 def target_days(table: pa.Table) -> NDArray[np.int64]:
     """The day of each row's target, in days since 1970."""
     days, horizons = (table[name].cast(pa.int32()).to_numpy().astype(np.int64) for name in (DAY, "horizon"))

@@ -1,7 +1,7 @@
 """Training: how a model is fitted, and how it is judged before it serves.
 
 What belongs here: a recipe's two fits, scores and calibration. What does not: drawing rows (`sampling.py`), learning
-from them (`boosting.py`), the days held out (`holdout.py`), the measures (`evaluation.py`).
+from them (`lessons.py`, `boosting.py`, `spread.py`), the days held out (`holdout.py`), the measures (`evaluation.py`).
 
 A model is fitted twice, on one sample. The first fit learns from targets up to 28 days before `as_of`; those 28 days
 say after how many rounds it is best, and its errors on them give the scores and the quantiles. So scores flatter by
@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from nexgen_assets.forecasting import baselines, evaluation
-from nexgen_assets.forecasting.boosting import MOST_ROUNDS, PARAMETERS, fit_mean_model
+from nexgen_assets.forecasting.boosting import MOST_ROUNDS, PARAMETERS, Watched, fit_mean_model
 from nexgen_assets.forecasting.frame import Covariates, feature_names, level_of
 from nexgen_assets.forecasting.holdout import Holdout, by_series, holdout_at
-from nexgen_assets.forecasting.model import CODE_VERSION, MeanModel, Scores, TrainedModel
+from nexgen_assets.forecasting.lessons import TrainingRows
+from nexgen_assets.forecasting.model import CODE_VERSION, MeanModel, Scores, TrainedModel, means_and_spread
 from nexgen_assets.forecasting.quantiles import calibrate, daily_quantiles
 from nexgen_assets.forecasting.recipes import ROUNDS_PARAMETER, Recipe, overridden
 from nexgen_assets.forecasting.rows import SERIES
-from nexgen_assets.forecasting.sampling import training_frame, with_targets_until
+from nexgen_assets.forecasting.sampling import training_frame
+from nexgen_assets.forecasting.spread import fit_spread_model
 from nexgen_assets.tables import HORIZON_DAYS
 
 Real32 = NDArray[np.float32]
@@ -91,13 +93,20 @@ def training_data(
 def fit(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int = 1) -> TrainedModel:
     """The model of a recipe: one fit is judged, the other serves."""
     holdout, level = data.holdout, level_of(data.holdout.features)
-    judged = _judged(data, covariates, recipe, threads)
-    means = _means(judged, holdout, covariates, threads)
+    rows = TrainingRows.of(data.sample, covariates, recipe.country)
+    learnt = rows.until(data.holdout_origin)
+    judged = _judged(learnt, holdout, covariates, recipe, threads)
+    spread_model = fit_spread_model(learnt, judged, threads)
+    del learnt
+    means, spread = means_and_spread(
+        judged, spread_model, holdout.features, covariates, threads, horizon_days=data.horizon_days
+    )
     return TrainedModel(
-        mean_model=fit_mean_model(data.sample, covariates, recipe, judged.rounds, threads),
+        mean_model=fit_mean_model(rows, recipe, judged.rounds, threads),
+        spread_model=spread_model,
         training_cutoff=data.as_of,
-        calibration=calibrate(holdout.demand, means, level, holdout.is_stockout),
-        metrics=_scores(holdout, means, level),
+        calibration=calibrate(holdout.demand, means, level, holdout.is_stockout, spread),
+        metrics=_scores(holdout, means, level, spread),
         recipe=recipe,
         rows=data.sample.num_rows,
     )
@@ -105,7 +114,9 @@ def fit(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int
 
 def refit_scores(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int = 1) -> dict[str, float]:
     """How another recipe does on the hold-out: it learns up to its origin, and finds its rounds on it, as in `fit`."""
-    means = _means(_judged(data, covariates, recipe, threads), data.holdout, covariates, threads)
+    learnt = TrainingRows.of(data.sample, covariates, recipe.country).until(data.holdout_origin)
+    judged = _judged(learnt, data.holdout, covariates, recipe, threads)
+    means = judged.means(data.holdout.features, covariates, threads, data.horizon_days)
     return data.holdout.score(means.astype(np.float64))
 
 
@@ -121,29 +132,26 @@ def published_scores(data: TrainingData, forecasts: pa.Table) -> dict[str, float
     return data.holdout.score(means) if is_told.all() else None
 
 
-def _judged(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int) -> MeanModel:
+def _judged(
+    learnt: TrainingRows, holdout: Holdout, covariates: Covariates, recipe: Recipe, threads: int
+) -> MeanModel:
     """The fit that saw its targets up to the hold-out's origin only, and stops when it does best after it."""
-    return fit_mean_model(
-        with_targets_until(data.sample, data.holdout_origin), covariates, recipe, data.holdout, threads
-    )
+    watched = Watched.of(holdout, covariates, learnt.categories, learnt.country)
+    return fit_mean_model(learnt, recipe, watched, threads)
 
 
-def _means(model: MeanModel, holdout: Holdout, covariates: Covariates, threads: int) -> Real32:
-    return model.means(holdout.features, covariates, threads)[:, : holdout.demand.shape[1]]
-
-
-def _scores(holdout: Holdout, means: Real32, level: Real32) -> Scores:
+def _scores(holdout: Holdout, means: Real32, level: Real32, spread: Real32) -> Scores:
     methods = {
         "model": means.astype(np.float64),
         "seasonal_naive": baselines.seasonal_naive(holdout.features),
         "moving_average_28": baselines.moving_average_28(holdout.features),
     }
     scores = {name: holdout.score(forecast[:, : means.shape[1]]) for name, forecast in methods.items()}
-    scores["model"] |= _quantile_scores(holdout, means, level)
+    scores["model"] |= _quantile_scores(holdout, means, level, spread)
     return scores
 
 
-def _quantile_scores(holdout: Holdout, means: Real32, level: Real32) -> dict[str, float]:
+def _quantile_scores(holdout: Holdout, means: Real32, level: Real32, spread: Real32) -> dict[str, float]:
     """wQL and coverage of the daily quantiles: each half of the series judged by the errors of the other half."""
     halves = [np.arange(len(level)) % 2 == side for side in (0, 1)]
     if not all(half.any() for half in halves):
@@ -152,8 +160,11 @@ def _quantile_scores(holdout: Holdout, means: Real32, level: Real32) -> dict[str
     is_known = ~np.isnan(actual) & ~np.concatenate([holdout.is_stockout[half] for half in halves])
     quantiles = []
     for half in halves:
-        calibration = calibrate(holdout.demand[~half], means[~half], level[~half], holdout.is_stockout[~half])
-        quantiles.append(daily_quantiles(means[half], level[half], calibration))
+        others = ~half
+        calibration = calibrate(
+            holdout.demand[others], means[others], level[others], holdout.is_stockout[others], spread[others]
+        )
+        quantiles.append(daily_quantiles(means[half], level[half], calibration, spread[half]))
     scores = {}
     for name, share in (("q10", 0.1), ("q50", 0.5), ("q90", 0.9), ("q95", 0.95), ("q99", 0.99)):
         forecast = np.concatenate([half[name] for half in quantiles])[is_known]
