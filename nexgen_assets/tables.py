@@ -1023,8 +1023,7 @@ FORECASTS = Table(
         Column(
             "spread",
             REAL32,
-            "Mean distance of demand that the model expects, relative to the forecast; none of a seasonal naive",
-            "ratio",
+            "How far demand is expected to be from the mean, relative to it; not told by the seasonal naive",
             minimum=0,
         ),
     ),

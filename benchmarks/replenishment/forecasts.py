@@ -70,16 +70,17 @@ def rolling_forecasts(trial: Trial, settings: Settings) -> tuple[RollingForecast
 
 def _forecasts(trial: Trial, model: TrainedModel, features_file: Path, threads: int) -> RollingForecasts:
     longest = int(trial.lead_times.days.max()) + REVIEW_PERIOD_DAYS
-    means = np.empty((len(trial.rows), trial.days, longest), np.float32)
+    means, spread = (np.empty((len(trial.rows), trial.days, longest), np.float32) for _ in range(2))
     level = np.empty((len(trial.rows), trial.days), np.float32)
     for start in range(0, trial.days, DAYS_AT_ONCE):
         days = trial.origins[start : start + DAYS_AT_ONCE]
         rows = pq.read_table(features_file, filters=[(DAY, ">=", days[0]), (DAY, "<=", days[-1])])
         for number, day in enumerate(days, start=start):
             known = _in_order(trial, rows.filter(pc.field(DAY) == day))
-            means[:, number] = model.mean_model.means(known, trial.source.covariates, threads, longest)
+            told = model.means_and_spread(known, trial.source.covariates, threads, longest)
+            means[:, number], spread[:, number] = told
             level[:, number] = level_of(known)
-    return RollingForecasts(means, level, model.calibration)
+    return RollingForecasts(means, level, model.calibration, spread=spread)
 
 
 def _in_order(trial: Trial, rows: pa.Table) -> pa.Table:
@@ -97,7 +98,8 @@ def summed_quantiles(forecasts: RollingForecasts, interval_days: float) -> Conte
     share = np.clip(interval_days - np.arange(np.ceil(interval_days)), 0, 1)
     levels = {probability: np.empty(forecasts.level.shape) for probability in QUANTILES.values()}
     for day in range(forecasts.days):
-        found = daily_quantiles(forecasts.means[:, day], forecasts.level[:, day], forecasts.calibration)
+        spread = None if forecasts.spread is None else forecasts.spread[:, day]
+        found = daily_quantiles(forecasts.means[:, day], forecasts.level[:, day], forecasts.calibration, spread)
         for name, probability in QUANTILES.items():
             levels[probability][:, day] = round_up_to_whole_units(found[name][:, : len(share)] @ share)
     return Contender(SUM_OF_QUANTILES, tuple(levels), SERVICE_LEVEL, levels.__getitem__)

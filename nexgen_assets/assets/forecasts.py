@@ -25,7 +25,7 @@ SERIES_AT_ONCE = 20_000
 def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         deps=["trained_model"],
-        **daily_table(FORECASTS, days, group=GROUP, kinds={"xgboost", "deltalake", "s3"}, code_version="3"),
+        **daily_table(FORECASTS, days, group=GROUP, kinds={"xgboost", "deltalake", "s3"}, code_version="4"),
     )
     def forecasts(
         context: dg.AssetExecutionContext, cleaned_features: TableReader, calendar: pa.Table, lake: LakeResource

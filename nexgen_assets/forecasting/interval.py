@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.quantiles import LEVELS, Calibration, Floats, Reals, scale_of, spread_of_sums, unstandardised
+from nexgen_assets.forecasting.quantiles import (
+    LEVELS,
+    Calibration,
+    Floats,
+    Reals,
+    scale_of,
+    spread_of_sums,
+    unstandardised,
+)
 
 Whole = NDArray[np.integer[Any]]
 

@@ -15,7 +15,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.frame import Covariates, Frame, PlannedPromotions, all_horizons, expand, feature_names, level_of
+from nexgen_assets.forecasting.frame import (
+    Covariates,
+    Frame,
+    PlannedPromotions,
+    all_horizons,
+    expand,
+    feature_names,
+    level_of,
+)
 from nexgen_assets.forecasting.listing import is_new_item
 from nexgen_assets.forecasting.quantiles import Calibration, daily_quantiles
 from nexgen_assets.forecasting.recipes import Recipe
@@ -61,9 +69,7 @@ class MeanModel:
 
         Those of new items are their level: without a past of its own the boosters know nothing of a series.
         """
-        parts = [
-            self.means_of(part, self.frame(part, covariates, horizon_days), threads) for part in _slices(features)
-        ]
+        parts = [self.means_of(part, self.frame(part, covariates, horizon_days), threads) for part in _slices(features)]
         return _joined(parts, horizon_days)
 
     def frame(self, features: pa.Table, covariates: Covariates, horizon_days: int) -> Frame:

@@ -91,9 +91,9 @@ def calibrate(
 ) -> Calibration:
     """Calibration from out-of-sample daily demand, mean forecasts and their spread [series, days], levels [series].
 
-    Without a spread that of all forecasts is the same. Demand that is not a number is unknown, and so is every sum over such a day: they teach nothing. Days that
-    `is_censored` (out of stock) teach nothing of daily demand; in sums they count as `uncensored` says. Raises
-    ValueError without any series.
+    Without a spread that of all forecasts is the same. Demand that is not a number is unknown, and so is every sum over
+    such a day: they teach nothing. Days that `is_censored` (out of stock) teach nothing of daily demand; in sums they
+    count as `uncensored` says. Raises ValueError without any series.
     """
     if not len(level):
         raise ValueError("no series to calibrate on")

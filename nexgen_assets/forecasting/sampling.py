@@ -16,7 +16,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.forecasting.closings import was_told_closed
-from nexgen_assets.forecasting.frame import EPOCH
 from nexgen_assets.forecasting.rows import SERIES
 from nexgen_assets.tables import CLEANED_FEATURES, DAY, HORIZON_DAYS
 

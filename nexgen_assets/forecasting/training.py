@@ -132,9 +132,7 @@ def published_scores(data: TrainingData, forecasts: pa.Table) -> dict[str, float
     return data.holdout.score(means) if is_told.all() else None
 
 
-def _judged(
-    learnt: TrainingRows, holdout: Holdout, covariates: Covariates, recipe: Recipe, threads: int
-) -> MeanModel:
+def _judged(learnt: TrainingRows, holdout: Holdout, covariates: Covariates, recipe: Recipe, threads: int) -> MeanModel:
     """The fit that saw its targets up to the hold-out's origin only, and stops when it does best after it."""
     watched = Watched.of(holdout, covariates, learnt.categories, learnt.country)
     return fit_mean_model(learnt, recipe, watched, threads)

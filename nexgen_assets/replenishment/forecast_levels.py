@@ -28,14 +28,16 @@ NOISE_UNITS = 5e-7  # what the rounding of levels forgives
 class RollingForecasts:
     """What a model said at the close of each day, from what was known then.
 
-    `means` [series, days, horizons] units a day, `level` [series, days] units a day, and the calibration of the model.
-    `days_listed` [series, days] as in `listing.py`: how long each series went on, as was known then; None for ever.
+    `means` [series, days, horizons] units a day, `level` [series, days] units a day, and the calibration of the model,
+    made with the spread of forecasts if `spread` [series, days, horizons] is told. `days_listed` [series, days] as in
+    `listing.py`: how long each series went on, as was known then; None for ever.
     """
 
     means: Reals
     level: Reals
     calibration: Calibration
     days_listed: Whole | None = None
+    spread: Reals | None = None
 
     @property
     def days(self) -> int:
@@ -45,7 +47,8 @@ class RollingForecasts:
         """Demand of the series `which` over the next `lengths` days, 0 or more, as seen at the close of `day`."""
 
         def over(days: Whole) -> IntervalDemand:
-            return interval_demand(self.means[which, day], self.level[which, day], days, self.calibration)
+            spread = None if self.spread is None else self.spread[which, day]
+            return interval_demand(self.means[which, day], self.level[which, day], days, self.calibration, spread)
 
         listed = np.full(len(which), NO_END) if self.days_listed is None else self.days_listed[which, day]
         return until_delisted(over, lengths, listed)

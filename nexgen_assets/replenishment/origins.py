@@ -4,6 +4,7 @@ What belongs here: lining the tables of one day up and choosing the distribution
 not: the order's arithmetic (`policy.py`, `orders.py`), reading tables, finding models.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -37,7 +38,7 @@ SERIES = ["product_id", "location"]
 BATCH_ENTRIES = 100_000
 Integers = NDArray[np.int64]
 KNOWN_COLUMNS = ("product_name", "category", "unit_price", "is_new_item", "delisted_on")
-FORECAST_COLUMNS = [*SERIES, "horizon", "mean", "model_version"]
+FORECAST_COLUMNS = [*SERIES, "horizon", "mean", "spread", "model_version"]
 
 
 NO_UPLOADS = ORDER_POLICIES.arrow_schema.empty_table()
@@ -143,21 +144,40 @@ def lined_up(
 
 def demand_over(known: pa.Table, ahead: pa.Table, calibration: Calibration | None) -> DemandOver:
     """The demand of the rows of `known` and `ahead`, features and forecasts that are lined up, over any days."""
-    means = ahead["mean"].to_numpy().reshape(known.num_rows, HORIZON_DAYS)
+    forecasts = DailyForecasts.of(ahead)
 
     def over(which: Integers, lengths: Integers) -> IntervalDemand:
-        return listed_demand(known.take(which), means[which], lengths, calibration)
+        return listed_demand(known.take(which), forecasts.take(which), lengths, calibration)
 
     return over
 
 
-def listed_demand(known: pa.Table, means: Reals, lengths: Integers, calibration: Calibration | None) -> IntervalDemand:
+@dataclass(frozen=True)
+class DailyForecasts:
+    """Mean forecasts in units and their spread, both [series, HORIZON_DAYS]."""
+
+    means: Reals
+    spread: Reals
+
+    @classmethod
+    def of(cls, ahead: pa.Table) -> "DailyForecasts":
+        """Those of rows of `tables.FORECASTS` of one origin, by series and horizon; forecasts of old have spread 1."""
+        columns = ahead["mean"], ahead["spread"].fill_null(1.0)
+        return cls(*(column.to_numpy().reshape(-1, HORIZON_DAYS) for column in columns))
+
+    def take(self, which: Integers) -> "DailyForecasts":
+        return DailyForecasts(self.means[which], self.spread[which])
+
+
+def listed_demand(
+    known: pa.Table, forecasts: DailyForecasts, lengths: Integers, calibration: Calibration | None
+) -> IntervalDemand:
     """Demand over intervals of `lengths` [rows] days, or as long as the product is listed; none over 0 days."""
 
     def over(days: Integers) -> IntervalDemand:
         if calibration is None:
             return naive_interval_demand(known, days)
-        return interval_demand(means, level_of(known), days, calibration)
+        return interval_demand(forecasts.means, level_of(known), days, calibration, forecasts.spread)
 
     return until_delisted(over, lengths, days_listed(known))
 

@@ -13,7 +13,7 @@ from nexgen_assets.forecasting.quantiles import Calibration
 from nexgen_assets.replenishment.ahead import demand_ahead
 from nexgen_assets.replenishment.expiry import days_to_sell, expected_waste
 from nexgen_assets.replenishment.orders import RISK_DECIMALS, lead_times_of, mean_lead_times
-from nexgen_assets.replenishment.origins import listed_demand
+from nexgen_assets.replenishment.origins import DailyForecasts, listed_demand
 from nexgen_assets.replenishment.risk import Floats, Risk, risk
 
 
@@ -37,10 +37,10 @@ def outcomes_of(
         raise ValueError("one order, its features and its forecasts are needed: rebuild that day")
     same = np.zeros(len(order_units), np.int64)
     line, known = order.take(same), features.take(same)
-    means = np.tile(forecasts.sort_by("horizon")["mean"].to_numpy(), (len(order_units), 1))
+    ahead = DailyForecasts.of(forecasts.sort_by("horizon")).take(same)
     lead_time = mean_lead_times(line)
     demand = demand_ahead(
-        lambda few, lengths: listed_demand(known.take(few), means[few], lengths, calibration),
+        lambda few, lengths: listed_demand(known.take(few), ahead.take(few), lengths, calibration),
         lead_times_of(line),
         lead_time,
         np.asarray(line["review_period_days"].to_numpy(), np.int64),

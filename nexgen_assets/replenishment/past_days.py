@@ -157,6 +157,7 @@ def rolling_forecasts(  # noqa: PLR0917
     """
     horizon_days = min(HORIZON_DAYS, longest_interval_days)
     means = np.zeros((series.num_rows, len(origins), horizon_days), np.float32)
+    spread = np.ones_like(means)
     level = np.zeros((series.num_rows, len(origins)), np.float32)
     listed = np.zeros((series.num_rows, len(origins)), np.int64)
     for number, origin in enumerate(origins):
@@ -165,10 +166,11 @@ def rolling_forecasts(  # noqa: PLR0917
         known = rows.filter(pa.array(place >= 0))
         place = place[place >= 0]
         is_open = opening.ahead(known["location"].to_pylist(), (origin - EPOCH).days)[:, :horizon_days]
-        means[place, number] = model.mean_model.means(known, covariates, threads, horizon_days) * is_open
+        expected, spread[place, number] = model.means_and_spread(known, covariates, threads, horizon_days)
+        means[place, number] = expected * is_open
         level[place, number] = level_of(known)
         listed[place, number] = days_listed(known)
-    return RollingForecasts(means, level, model.calibration, listed)
+    return RollingForecasts(means, level, model.calibration, listed, spread)
 
 
 def _places(rows: pa.Table, among: pa.Table) -> NDArray[np.int64]:

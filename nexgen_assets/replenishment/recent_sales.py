@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from nexgen_assets.forecasting.interval import IntervalDemand
 from nexgen_assets.forecasting.quantiles import Calibration
 from nexgen_assets.forecasting.rows import series_key
-from nexgen_assets.replenishment.origins import listed_demand
-from nexgen_assets.tables import HORIZON_DAYS
+from nexgen_assets.replenishment.origins import DailyForecasts, listed_demand
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -74,13 +73,13 @@ def outlook(features: pa.Table, forecasts: pa.Table, calibration: Calibration | 
     `calibration` is that of the model that made the forecasts, None if they are the seasonal naive's.
     """
     ahead = forecasts.sort_by([(name, "ascending") for name in ("product_id", "location", "horizon")])
-    means = ahead["mean"].to_numpy().reshape(-1, HORIZON_DAYS).astype(np.float64)
+    told = DailyForecasts.of(ahead)
     series = series_key(ahead.filter(pc.field("horizon") == pa.scalar(1)))
     place = _place(series, series_key(features))
     is_known = place >= 0
-    means, known = means[is_known], features.take(pa.array(place[is_known]))
-    demand = listed_demand(known, means, np.full(len(means), JUDGED_DAYS), calibration)
-    return Outlook(series.filter(pa.array(is_known)), means[:, :JUDGED_DAYS], demand)
+    told, known = told.take(np.flatnonzero(is_known)), features.take(pa.array(place[is_known]))
+    demand = listed_demand(known, told, np.full(known.num_rows, JUDGED_DAYS), calibration)
+    return Outlook(series.filter(pa.array(is_known)), told.means[:, :JUDGED_DAYS].astype(np.float64), demand)
 
 
 def recent_sales(

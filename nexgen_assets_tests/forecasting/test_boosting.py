@@ -15,6 +15,7 @@ from nexgen_assets.forecasting import boosting
 from nexgen_assets.forecasting.boosting import MOST_ROUNDS, ROUNDS_AT_ONCE, Watched, fit_mean_model
 from nexgen_assets.forecasting.frame import PlannedPromotions, feature_names
 from nexgen_assets.forecasting.holdout import Holdout
+from nexgen_assets.forecasting.lessons import TrainingRows
 from nexgen_assets.forecasting.training import recipe_of
 from nexgen_assets.tables import CLEANED_FEATURES
 
@@ -65,6 +66,14 @@ def holdout_of(demand: NDArray[np.float64], is_stockout: NDArray[np.bool_] | Non
     return Holdout(series_rows(series), demand, is_stockout, np.ones(series), np.ones(series))
 
 
+def rows_of(sample: pa.Table) -> TrainingRows:
+    return TrainingRows.of(sample, PLANNED, "US")
+
+
+def watched_of(holdout: Holdout) -> Watched:
+    return Watched.of(holdout, PLANNED, ("C",), "US")
+
+
 def noisy_week(seed: int, depth: float) -> NDArray[np.float64]:
     """Poisson demand whose mean swings with the day by `depth` of itself."""
     mean = MEAN * (1 + depth * np.where(np.arange(DAYS) % 7 < 2, 1.0, -0.4))
@@ -73,7 +82,7 @@ def noisy_week(seed: int, depth: float) -> NDArray[np.float64]:
 
 def rounds_of(learnt: NDArray[np.float64], watched: NDArray[np.float64], **parameters: float) -> int:
     recipe = recipe_of(PLANNED, 10_000, "US", {"min_child_weight": 1, "reg_lambda": 1, **parameters})
-    return fit_mean_model(sample_of(learnt), PLANNED, recipe, holdout_of(watched), threads=1).rounds
+    return fit_mean_model(rows_of(sample_of(learnt)), recipe, watched_of(holdout_of(watched)), threads=1).rounds
 
 
 def test_what_is_only_noise_is_hardly_learnt_and_a_pattern_longer() -> None:
@@ -102,7 +111,7 @@ def test_days_out_of_stock_or_unknown_stop_nothing() -> None:
     is_stockout[:, ::3] = True
     spoilt = np.where(is_stockout, 1e6, watched)
     spoilt[:, 1] = np.nan
-    told = Watched.of(holdout_of(spoilt, is_stockout), PLANNED, ("C",), "US")
+    told = watched_of(holdout_of(spoilt, is_stockout))
     kept = [h for h in range(DAYS) if h % 3 and h != 1]
     np.testing.assert_array_equal(told.demand.reshape(SERIES, -1), watched[:, kept])
     assert told.matrix[: len(kept), 0].tolist() == [h + 1 for h in kept]
@@ -111,12 +120,12 @@ def test_days_out_of_stock_or_unknown_stop_nothing() -> None:
 def test_of_many_series_every_second_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boosting, "WATCHED_ROWS", SERIES * DAYS - 1)
     watched = noisy_week(2, 0.5)
-    told = Watched.of(holdout_of(watched), PLANNED, ("C",), "US")
+    told = watched_of(holdout_of(watched))
     np.testing.assert_array_equal(told.demand.reshape(-1, DAYS), watched[::2])
 
 
 def test_boosters_that_are_told_their_rounds_have_as_many() -> None:
-    model = fit_mean_model(sample_of(noisy_week(1, 0.5)), PLANNED, recipe_of(PLANNED, 10_000, "US"), 7, threads=1)
+    model = fit_mean_model(rows_of(sample_of(noisy_week(1, 0.5))), recipe_of(PLANNED, 10_000, "US"), 7, threads=1)
     assert model.rounds == 7
 
 
@@ -153,7 +162,7 @@ def test_no_tree_asks_for_the_day_of_the_year_before_two_years_are_known(*, span
     demand, later = noisy_week(1, 0), 3 * noisy_week(2, 0)  # the day of the year is all that tells them apart
     samples = [sample_of(demand, ORIGIN), sample_of(later, ORIGIN + timedelta(days=span_days - DAYS + 1))]
     recipe = recipe_of(PLANNED, 10_000, "US", {"min_child_weight": 1})
-    model = fit_mean_model(pa.concat_tables(samples), PLANNED, recipe, 20, threads=1)
+    model = fit_mean_model(rows_of(pa.concat_tables(samples)), recipe, 20, threads=1)
     asked = xgboost.Booster(model_file=bytearray(model.boosters[0])).get_score()
     day_of_year = f"f{feature_names(PLANNED).index('day_of_year')}"
     assert (day_of_year in asked) is may_ask

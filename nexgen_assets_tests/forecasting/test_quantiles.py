@@ -5,10 +5,19 @@ import json
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from nexgen_assets.forecasting.interval import interval_demand
-from nexgen_assets.forecasting.quantiles import FLOOR_SHARE, Calibration, calibrate, daily_quantiles
+from nexgen_assets.forecasting.quantiles import (
+    FLOOR_SHARE,
+    Calibration,
+    calibrate,
+    daily_quantiles,
+    spread_of_sums,
+    standardised,
+    unstandardised,
+)
 from nexgen_assets.tables import HORIZON_DAYS, QUANTILES
 from nexgen_assets_tests.forecasting.poisson import Array, poisson_calibration, poisson_draws, random_panels
 
@@ -86,3 +95,67 @@ def test_the_fast_movers_of_a_small_shop_are_not_as_uncertain_as_its_slow_movers
 
     assert fast == pytest.approx(stats.poisson.ppf(0.99, 140), rel=0.1)
     assert slow == pytest.approx(stats.poisson.ppf(0.99, 0.35), abs=1)
+
+
+@pytest.mark.parametrize("woken", [3, 40])
+def test_series_that_wake_up_do_not_widen_what_is_said_of_others(woken: int) -> None:
+    """A shop that opens sells thousands of times what was expected of it; the others' demand is as it was."""
+    rng, others = np.random.default_rng(8), 100
+    level = np.concatenate([np.full(others, 20.0), np.full(woken, 0.01)])
+    means = np.repeat(level[:, None], HORIZON_DAYS, axis=1)
+    demand = rng.poisson(np.where(means < 1, 70.0, means)).astype(float)
+    calibration = calibrate(demand, means, level)
+
+    usual = np.full((1, HORIZON_DAYS), 20.0), np.array([20.0])
+    assert daily_quantiles(*usual, calibration)["q99"][0, 0] == pytest.approx(stats.poisson.ppf(0.99, 20), abs=1)
+    week = interval_demand(*usual, np.array([7]), calibration).quantile(0.99)[0]
+    assert week == pytest.approx(stats.poisson.ppf(0.99, 140), rel=0.06)
+
+
+def test_few_series_of_a_size_share_the_errors_of_the_next_larger() -> None:
+    rng, level = np.random.default_rng(9), np.array([0.5] * 5 + [40.0] * 95)
+    means = np.repeat(level[:, None], HORIZON_DAYS, axis=1)
+    interval = calibrate(rng.poisson(means).astype(float), means, level).interval
+    small, large = interval.segment(np.array([0.5, 40.0]), np.array([0.5, 40.0]))
+    assert small < large
+    assert interval.ratios[small] == interval.ratios[small + 1]
+
+
+ratios = st.floats(0, 50)
+spreads = st.floats(0.05, 20)
+
+
+@given(ratios, ratios, spreads)
+def test_a_ratio_is_found_again_and_the_larger_stays_the_larger(one: float, other: float, spread: float) -> None:
+    low, high = np.sort([one, other])
+    told = standardised(np.array([low, high]), np.full(2, spread))
+    assert told[0] <= told[1]
+    back = unstandardised(told, np.full(2, spread))
+    # a ratio so small that its power is 0 is none
+    np.testing.assert_allclose(np.where(told > 0, back, [low, high]), [low, high], rtol=1e-6)
+
+
+def test_no_demand_is_none_and_what_was_expected_is_so_however_wide_the_spread() -> None:
+    assert unstandardised(standardised(np.array([0.0, 1.0]), np.array([0.3, 4.0])), np.ones(2)).tolist() == [0.0, 1.0]
+
+
+def test_forecasts_of_one_size_have_quantiles_as_wide_as_their_spread() -> None:
+    """Half of the series sell near their forecast, the other half far from it; the spread tells which."""
+    rng, shapes = np.random.default_rng(10), np.repeat([100.0, 4.0], 2_000)
+    level, means = np.full(4_000, 30.0), np.full((4_000, HORIZON_DAYS), 30.0)
+    demand = 30 * rng.gamma(shapes[:, None], 1 / shapes[:, None], means.shape)
+    spread = np.repeat(np.abs(demand / 30 - 1).reshape(2, -1).mean(axis=1), 2_000)[:, None] * np.ones(HORIZON_DAYS)
+    calibration = calibrate(demand, means, level, spread=spread)
+
+    daily = daily_quantiles(means, level, calibration, spread)
+    sums = interval_demand(means, level, np.full(4_000, 7), calibration, spread)
+    # shapes differ as well as spreads, and are pooled; without the spread the calm half is 40 % off
+    for half, shape in ((slice(0, 2_000), 100.0), (slice(2_000, None), 4.0)):
+        assert daily["q95"][half].mean() == pytest.approx(30 * stats.gamma.ppf(0.95, shape) / shape, rel=0.05)
+        of_week = 30 * stats.gamma.ppf(0.95, 7 * shape) / shape
+        assert sums.quantile(0.95)[half].mean() == pytest.approx(of_week, rel=0.05)
+
+
+def test_the_spread_of_a_sum_is_that_of_its_days_weighted_by_what_they_are_to_sell() -> None:
+    means, spread = np.array([[9.0, 1.0, 0.0]]), np.array([[0.2, 1.0, 5.0]])
+    np.testing.assert_allclose(spread_of_sums(means, spread)[0], [0.2, 0.28, 0.28], rtol=1e-6)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from nexgen_assets.forecasting import boosting, holdout, sampling, training
+from nexgen_assets.forecasting import holdout, lessons, sampling, training
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.evaluation import squared_step_mean
 from nexgen_assets.forecasting.features import cleaned_features
@@ -134,16 +134,16 @@ def _censored_frame(sold_without_stock: float) -> pa.Table:
 
 def test_sales_of_days_without_stock_are_scaled_up_to_those_of_other_days() -> None:
     level = np.ones(2, np.float32)
-    assert boosting.Lessons.of(_censored_frame(1.0), level).target.tolist() == [4.0, 4.0]
+    assert lessons.Lessons.of(_censored_frame(1.0), level).target.tolist() == [4.0, 4.0]
 
 
 def test_sales_of_days_without_stock_are_never_scaled_down() -> None:
     level = np.ones(2, np.float32)
-    assert boosting.Lessons.of(_censored_frame(9.0), level).target.tolist() == [4.0, 9.0]
+    assert lessons.Lessons.of(_censored_frame(9.0), level).target.tolist() == [4.0, 9.0]
 
 
 def test_days_without_stock_teach_less() -> None:
-    weight = boosting.Lessons.of(_censored_frame(1.0), np.ones(2, np.float32)).weight
+    weight = lessons.Lessons.of(_censored_frame(1.0), np.ones(2, np.float32)).weight
     assert 0 < weight[1] < weight[0]
 
 

@@ -132,7 +132,7 @@ def outcomes(
         raise DecisionError(CENTRE_ORDER)
     where = equals(product_id=product_id, location=location)
     features = view.rows(CLEANED_FEATURES, day, day, CLEANED_FEATURES.names, where)
-    forecasts = view.rows(FORECASTS, day, day, ("horizon", "mean", "model_version"), where)
+    forecasts = view.rows(FORECASTS, day, day, ("horizon", "mean", "spread", "model_version"), where)
     calibration = champions.calibration_of(forecasts["model_version"].unique().to_pylist())
     units = sorted(
         {Decimal(0), exact(row["order_units"]), *(quantity.quantize(Decimal("0.001")) for quantity in quantities)}
