@@ -266,7 +266,7 @@ def test_the_scale_of_a_series_counts_the_days_without_a_row(panel: Panel) -> No
 def test_a_model_survives_its_files(panel: Panel, model: TrainedModel) -> None:
     files = model.to_files()
     again = TrainedModel.from_files(files)
-    assert set(files) == {"model-0.ubj", "model-1.ubj", "manifest.json"}
+    assert set(files) == {"model-0.ubj", "model-1.ubj", "spread.ubj", "manifest.json"}
     assert again == model
     assert _forecast(again, panel).equals(_forecast(model, panel))
 
