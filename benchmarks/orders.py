@@ -135,6 +135,7 @@ def _forecasts(keys: dict[str, Any], rate: np.ndarray) -> pa.Table:
     columns = {name: values.take(of_line) for name, values in keys.items()}
     horizon = np.tile(np.arange(1, HORIZON_DAYS + 1), lines)
     columns |= {"horizon": horizon, "mean": np.repeat(rate, HORIZON_DAYS)}
+    columns["spread"] = np.repeat(0.8 + 0.4 / (1 + rate), HORIZON_DAYS)
     return rows_of(FORECASTS, {**columns, "model_version": pa.array(["m1"] * len(horizon))}, len(horizon))
 
 
