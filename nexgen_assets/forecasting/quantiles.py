@@ -180,31 +180,28 @@ def _pool(ratios: Floats, size: Floats, segments: int, errors: int, fewest: int)
 def _within_span(edges: tuple[float, ...], sizes: Floats, fewest: int) -> tuple[float, ...]:
     """The borders, and more of them where forecasts of a segment differ by more than SPAN.
 
-    A segment of fewer errors than `fewest` joins the one above, the uppermost the one below. Only the lowest stays by
-    itself: its errors would be outliers in any other.
+    A segment of fewer errors than `fewest` joins the one above, the uppermost the one below. Only the lowest may be
+    smaller: its errors would be outliers in any other.
     """
     if not len(sizes):
         return edges
-    tops = np.array([*edges, sizes.max()])
-    bottoms = np.array([sizes.min(), *edges])
-    cuts = [top / SPAN**k for top, bottom in zip(tops, bottoms, strict=True) for k in range(1, _cuts(top, bottom) + 1)]
-    borders = np.unique([*edges, *cuts])
+    borders = np.unique([*edges, *_cuts(np.array([max(sizes.min(), TINY), *edges, sizes.max()]))])
     counts = np.bincount(np.searchsorted(borders, sizes, side="right"), minlength=len(borders) + 1)
-    kept = [float(border) for border in borders[:1]]
-    waiting = 0
+    kept, waiting = borders[:1].tolist(), 0
     for border, count in zip(borders[1:], counts[1:-1], strict=True):
         waiting += count
         if waiting >= fewest:
             kept.append(float(border))
             waiting = 0
-    if len(kept) > 1 and waiting + counts[-1] < fewest:
-        kept.pop()
+    if waiting + counts[-1] < fewest:
+        kept = kept[:-1]
     return tuple(kept)
 
 
-def _cuts(top: float, bottom: float) -> int:
-    """How often SPAN lies between two sizes; nothing below TINY is told apart."""
-    return max(0, int(np.ceil(np.log(max(top, TINY) / max(bottom, TINY)) / np.log(SPAN) - TINY)) - 1)
+def _cuts(borders: Floats) -> list[float]:
+    """Sizes between the borders, each SPAN below the next."""
+    steps = np.log(np.maximum(borders[1:] / borders[:-1], 1)) / np.log(SPAN)
+    return [top / SPAN**k for top, count in zip(borders[1:], steps, strict=True) for k in range(1, int(np.ceil(count)))]
 
 
 def _segment_edges(forecast: Floats, rows: int, segments: int, errors: int) -> tuple[float, ...]:
