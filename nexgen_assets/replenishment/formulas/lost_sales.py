@@ -46,8 +46,9 @@ def _stationary(demand: Demand, level: int, lead_time: int) -> tuple[Floats, Flo
     units = np.arange(level + 1.0)
     exactly = np.asarray(demand.cdf(units)) - np.asarray(demand.cdf(units - 1))
     at_least = 1 - np.asarray(demand.probability_below(units))
-    full: tuple[int, ...] = (0,) * lead_time  # sales of the last days, the newest first: all of it is on order
-    number, waiting = {full: 0}, [full]
+    # a state: sales of the last days, the newest first; all of it is on order
+    waiting: list[tuple[int, ...]] = [(0,) * lead_time]
+    number = {waiting[0]: 0}
     rows, columns, shares = list[int](), list[int](), list[float]()
     for state in waiting:
         shelf = level - sum(state)
