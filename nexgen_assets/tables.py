@@ -1582,7 +1582,11 @@ REORDER_RECOMMENDATIONS = Table(
     more_series="supplied_locations",
     ledgers=(Ledger("inventory_position", POSITION_LEDGER), Ledger("order_units", ORDER_LEDGER)),
     multiples={"order_units": "pack_size"},
-    figures={"order_units": 'sum("order_units")', "order_value": 'sum("order_value")'},
+    # what a centre sends to its locations it has bought: a purchase counts once
+    figures={
+        "order_units": 'sum("order_units") FILTER (WHERE "supplied_by" IS NULL)',
+        "order_value": 'sum("order_value") FILTER (WHERE "supplied_by" IS NULL)',
+    },
     made_from=("inventory_positions", "cleaned_features", "forecasts"),
     lineage={
         "centre_on_hand": ("centre_stock.on_hand",),
@@ -1703,7 +1707,8 @@ ORDER_EXCEPTIONS = Table(
         Column("action", TEXT, "What to do", nullable=False),
         Column("revision", TEXT, "Revision of the order row", nullable=False),
     ),
-    figures={"exceptions": "count(*)", "money_at_risk": 'sum("money_at_risk")'},
+    # no sum: a line has several exceptions, and what a centre lacks its locations lose
+    figures={"exceptions": "count(*)", "most_money_at_risk": 'max("money_at_risk")'},
     made_from=(
         *("reorder_recommendations", "open_orders", "daily_demand", "inventory_positions"),
         *("cleaned_features", "forecasts"),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -411,6 +412,19 @@ def test_days_are_plotted_with_their_figures(
     assert told(REJECTED_SALES, RUN.end, "rejected_share") == 0
     assert told(DAILY_DEMAND, FIRST, "units") == 7.5
     assert told(DAILY_DEMAND, FIRST, "stockout_share") == 0.25
+
+
+def test_figures_of_orders_count_a_purchase_once_where_centres_supply_locations() -> None:
+    orders = rows(
+        REORDER_RECOMMENDATIONS,
+        row(REORDER_RECOMMENDATIONS, FIRST, order_units=5.0, order_value=10.0),
+        row(REORDER_RECOMMENDATIONS, FIRST, order_units=8.0, order_value=16.0, supplied_locations=1),
+        row(REORDER_RECOMMENDATIONS, FIRST, order_units=6.0, order_value=12.0, supplied_by="hub"),
+    )
+    columns = ", ".join(f"{sql} AS {name}" for name, sql in REORDER_RECOMMENDATIONS.figures.items())
+    told = duckdb.sql(f"SELECT {columns} FROM orders").fetchall()
+    assert orders.num_rows == 3
+    assert told == [(13, 26)]
 
 
 # ---- warnings

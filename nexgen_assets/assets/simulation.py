@@ -54,7 +54,7 @@ class SimulationConfig(dg.Config):
 
 
 def simulation_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    arguments = small_table(POLICY_SIMULATION, group=GROUP, code_version="1")
+    arguments = small_table(POLICY_SIMULATION, group=GROUP, code_version="2")
     arguments["kinds"] = {"xgboost", "deltalake", "s3"}
 
     @table_asset(deps=[*(table.name for table in INPUTS), INVENTORY_POSITIONS.name], **arguments)

@@ -327,13 +327,18 @@ def _units(text: str) -> Decimal:
 
 
 def _value_of(lines: Sequence[WorkLine]) -> str:
-    """The value of the lines whose cost is known, and how many costs are assumed or missing."""
-    rows = [(line.order_units, line.decision.order_row) for line in lines if line.decision]
+    """What suppliers are paid where the cost is known, and how many costs are assumed or missing.
+
+    What centres send to their locations they have bought: it counts there.
+    """
+    decided = [(line.order_units, line.decision.order_row) for line in lines if line.decision]
+    rows = [(units, row) for units, row in decided if row.get("supplied_by") is None]
     known = [(units, Decimal(repr(row["unit_cost"])), row) for units, row in rows if row["unit_cost"] is not None]
     assumed = sum("unit_cost" in row["assumptions"].split(",") for *_, row in known)
     told = [f"{sum((units * cost for units, cost, _ in known), Decimal(0)):,.2f} in all"]
     told += [f"{assumed:,} at an assumed cost"] if assumed else []
     told += [f"{len(rows) - len(known):,} without a cost"] if len(known) < len(rows) else []
+    told += [f"{len(decided) - len(rows):,} from centres, at no cost of their own"] if len(rows) < len(decided) else []
     return ", ".join(told)
 
 

@@ -49,32 +49,56 @@ class IntervalDemand:
         low, high = _PROBABILITIES[after - 1], _PROBABILITIES[after]
         left, right = self._at(after - 1), self._at(after)
         inside = left + (right - left) * np.minimum((p - low) / (high - low), 1)
-        tail = self._at(len(LEVELS)) + self._tail * np.log(_TAIL_SHARE / np.minimum(1 - p, _TAIL_SHARE))
+        tail = self._quantiles[-1] + self._tail * np.log(_TAIL_SHARE / np.minimum(1 - p, _TAIL_SHARE))
         return np.where(p > LEVELS[-1], tail, inside)
 
     def cdf(self, x: float | Reals) -> Floats:
         """P(demand <= x), for a number or one for each row."""
         x = np.broadcast_to(np.asarray(x, np.float64), self.mean.shape)
-        below = (self._quantiles <= x[:, None]).sum(axis=1)
-        left, right = self._at(np.maximum(below - 1, 0)), self._at(np.minimum(below, len(LEVELS)))
-        low, high = _PROBABILITIES[np.maximum(below - 1, 0)], _PROBABILITIES[np.minimum(below, len(LEVELS))]
-        inside = low + (high - low) * np.divide(x - left, right - left, out=np.zeros_like(x), where=right > left)
-        return np.where(below > len(LEVELS), 1 - self._tail_probability(x), np.where(below == 0, 0.0, inside))
+        below = self._below(x)
+        return np.where(below > len(LEVELS), 1 - self._tail_probability(x), self._cdf_within(x, below))
 
     def expected_shortage(self, x: float | Reals) -> Floats:
-        """E[max(0, demand - x)] in units: the integral of the quantiles above x."""
+        """E[max(0, demand - x)] in units: the integral of P(demand > u) over u above x."""
         x = np.broadcast_to(np.asarray(x, np.float64), self.mean.shape)
-        above = self._quantiles - x[:, None]
-        a, b = above[:, :-1], above[:, 1:]
-        rises = np.divide(b**2, b - a, out=np.zeros_like(b), where=b > a)  # a < 0 < b: a triangle
-        area = np.where(a >= 0, a + b, np.where(b > 0, rises, 0)) / 2
-        inside = (area * np.diff(_PROBABILITIES)).sum(axis=1)
-        missing = np.maximum(self._at(len(LEVELS)) - x, 0)
-        return inside + missing * _TAIL_SHARE + self._tail * self._tail_probability(x)
+        below = self._below(x)
+        end = np.minimum(below, len(LEVELS))
+        # up to the next quantile the probability of more falls straight; what is beyond it is known
+        until_next = self._at(end) - x
+        more = 1 - _PROBABILITIES[end] + self._at(end, self._densities) * until_next / 2
+        within = until_next * more + self._at(end, self._shortages)
+        is_beyond = below > len(LEVELS)
+        return np.where(is_beyond, self._tail * self._tail_probability(x), within) if is_beyond.any() else within
 
     @cached_property
     def _quantiles(self) -> Floats:
-        return np.concatenate([np.zeros((len(self.mean), 1)), self.knots], axis=1)
+        """The knots, and 0 units before them: [LEVELS + 1, rows]."""
+        return np.ascontiguousarray(np.concatenate([np.zeros((1, len(self.mean))), self.knots.T]))
+
+    @cached_property
+    def _shortages(self) -> Floats:
+        """The expected shortage at each of the quantiles, [LEVELS + 1, rows]."""
+        more = 1 - (_PROBABILITIES[:-1] + _PROBABILITIES[1:]) / 2  # on average between two of them
+        between = np.diff(self._quantiles, axis=0) * more[:, None]
+        tail = (self._tail * _TAIL_SHARE)[None]
+        return np.ascontiguousarray(np.cumsum(np.concatenate([tail, between[::-1]]), axis=0)[::-1])
+
+    @cached_property
+    def _densities(self) -> Floats:
+        """Probability per unit before each quantile, [LEVELS + 1, rows]; 0 where the one before is the same."""
+        width = np.ascontiguousarray(np.diff(self._quantiles, axis=0, prepend=0.0))
+        probability = np.broadcast_to(np.diff(_PROBABILITIES, prepend=0.0)[:, None], width.shape)
+        return np.divide(probability, width, out=np.zeros_like(width), where=width > 0)
+
+    def _below(self, x: Floats) -> NDArray[np.intp]:
+        """How many of the quantiles are at most x."""
+        return np.asarray(np.sum(self._quantiles <= x, axis=0, dtype=np.int8)).astype(np.intp)
+
+    def _cdf_within(self, x: Floats, below: NDArray[np.intp]) -> Floats:
+        """P(demand <= x) for x up to the last knot."""
+        start, end = np.maximum(below - 1, 0), np.minimum(below, len(LEVELS))
+        left, right, low, high = self._at(start), self._at(end), _PROBABILITIES[start], _PROBABILITIES[end]
+        return low + (high - low) * np.divide(x - left, right - left, out=np.zeros_like(x), where=right > left)
 
     @cached_property
     def _tail(self) -> Floats:
@@ -84,13 +108,19 @@ class IntervalDemand:
 
     def _tail_probability(self, x: Floats) -> Floats:
         """P(demand > max(x, last knot))."""
-        beyond = np.maximum(x - self._at(len(LEVELS)), 0)
+        beyond = np.maximum(x - self._quantiles[-1], 0)
         with np.errstate(over="ignore"):  # so far out that nothing is left
             steps = np.divide(beyond, self._tail, out=np.full_like(beyond, np.inf), where=self._tail > 0)
         return _TAIL_SHARE * np.exp(-steps)
 
-    def _at(self, index: int | Whole) -> Floats:
-        return self._quantiles[np.arange(len(self.mean)), index]
+    def _at(self, index: Whole, values: Floats | None = None) -> Floats:
+        """Of each row the quantile, or one of other `values` [LEVELS + 1, rows], with its index."""
+        of = self._quantiles if values is None else values
+        return of.ravel().take(index * len(self.mean) + self._rows)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.intp]:
+        return np.arange(len(self.mean))
 
 
 _PROBABILITIES = np.array([0.0, *LEVELS])

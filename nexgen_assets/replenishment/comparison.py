@@ -9,7 +9,7 @@ All of them raise the inventory position to a level at every review (R, S); they
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from nexgen_assets.replenishment.baselines import (
     moving_average_moments,
     weekday_moments,
 )
-from nexgen_assets.replenishment.forecast_levels import RollingForecasts, forecast_levels
+from nexgen_assets.replenishment.forecast_levels import RollingForecasts, forecast_levels, surely_sold_until_receipt
 from nexgen_assets.replenishment.foresight import perfect_foresight
 from nexgen_assets.replenishment.frontier import Sweep, sweep
 from nexgen_assets.replenishment.kpis import Totals
@@ -118,8 +118,10 @@ def compare(
     """All rules in the same scenario: that of the forecasts, those without a model, and `others`.
 
     `demand` [series, history + simulated days] ends with the scenario's; the history must be long enough for the
-    baselines (`baselines.py`).
+    baselines (`baselines.py`). Where stock is limited, an order of any rule finds the room that orders reckon with:
+    what, by the forecasts, is surely sold before it arrives takes none.
     """
+    scenario = _with_room(scenario, lead_times, forecasts)
     review = scenario.review_period_days
     own = of_forecasts(forecasts, lead_times, review)
     rules = [own, *baselines(demand, lead_times, review, scenario.days), *others]
@@ -134,3 +136,10 @@ def compare(
         promised[share] = service(scenario, lead_times, forecasts, levels, trace)
     contenders = {rule.name: rule for rule in rules}
     return Comparison(scenario, contenders, sweeps, perfect_foresight(scenario).totals, promised)
+
+
+def _with_room(scenario: Scenario, lead_times: LeadTimes, forecasts: RollingForecasts) -> Scenario:
+    limited = np.flatnonzero(np.isfinite(scenario.max_stock))
+    sold = np.zeros(scenario.demand.shape)
+    sold[limited] = surely_sold_until_receipt(forecasts, lead_times, limited)
+    return replace(scenario, surely_sold=sold)

@@ -29,6 +29,8 @@ EXCESS_COVER_DAYS = 56.0
 ADDED_COVER_DAYS = 28.0
 CUT_SHARE = 0.25
 DATA_ASSUMED = "data_assumed"
+# kinds whose money at risk is customers' demand; that of the others is stock, or an order
+LOST_SALES = ("stocked_out", "potential_stockout", "late_supplier_order", "order_blocked", "order_cut")
 # assumptions that change what is ordered, or what it costs
 GRAVE_ASSUMPTIONS = ("lead_time", "pack_size", "unit_cost", "unit_cost_unknown", "on_hand")
 NO_LINES = OPEN_ORDERS.arrow_schema.empty_table()

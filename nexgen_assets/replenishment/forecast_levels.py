@@ -16,7 +16,7 @@ from nexgen_assets.forecasting.listing import NO_END
 from nexgen_assets.forecasting.quantiles import Calibration, Reals
 from nexgen_assets.replenishment.lead_times import LeadTimes
 from nexgen_assets.replenishment.mixture import TOLERANCE_PROBABILITY, MixedDemand
-from nexgen_assets.replenishment.policy import round_up_to_whole_units
+from nexgen_assets.replenishment.policy import round_up_to_whole_units, surely_sold
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.integer[Any]]
@@ -69,6 +69,15 @@ def forecast_levels(
         for share, of_share in levels.items():
             of_share[:, day] = _least_whole_units(demand, share)
     return levels
+
+
+def surely_sold_until_receipt(forecasts: RollingForecasts, lead_times: LeadTimes, which: Whole) -> Floats:
+    """Units [series of `which`, days] that are as good as certainly sold before an order of the day arrives."""
+    of_those = lead_times.take(which)
+    sold = np.empty((len(which), forecasts.days))
+    for day in range(forecasts.days):
+        sold[:, day] = surely_sold(MixedDemand(forecasts.over(day, which[of_those.row], of_those.days), of_those))
+    return sold
 
 
 def _least_whole_units(demand: MixedDemand, probability: float) -> Floats:

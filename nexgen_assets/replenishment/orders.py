@@ -26,7 +26,7 @@ from nexgen_assets.replenishment.explanation import (
 from nexgen_assets.replenishment.lead_times import LeadTimes, lead_times_of_moments
 from nexgen_assets.replenishment.levels import Levels, counted_lots, levels, lot_units
 from nexgen_assets.replenishment.line_policies import LinePolicies
-from nexgen_assets.replenishment.policy import Floats, Policy, cost_of_position
+from nexgen_assets.replenishment.policy import Floats, Policy, cost_of_position, surely_sold
 from nexgen_assets.replenishment.risk import risk
 from nexgen_assets.replenishment.segments import SEGMENTS
 from nexgen_assets.replenishment.shared_orders import SharedChange, no_change
@@ -40,7 +40,6 @@ ORIGIN_COLUMNS = (
 )
 Texts = NDArray[np.str_]
 RISK_DECIMALS = 6
-ROOM_PROBABILITY = 0.95  # that an order finds room when it arrives
 PRICE_DECIMALS = 4
 REVISION_LENGTH = 16
 # the sentence only says what the other columns hold: better words are not a new order; nor is a centre's stock one that
@@ -276,8 +275,7 @@ def _sure_demand_until_receipt(rows: pa.Table, demand: DemandAhead) -> Floats:
     """Whole units that are sold, as good as certainly, before the order arrives; 0 where there is room enough."""
     sure, limited = np.zeros(rows.num_rows), np.flatnonzero(~np.isnan(_numbers(rows, "max_stock")))
     if len(limited):
-        sold = demand.of(limited).until_receipt.quantile(1 - ROOM_PROBABILITY)
-        sure[limited] = np.floor(np.round(np.asarray(sold, np.float64), RISK_DECIMALS))
+        sure[limited] = surely_sold(demand.of(limited).until_receipt)
     return sure
 
 

@@ -42,7 +42,7 @@ class ShortHistoryError(ValueError):
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of supply, each [series]; `unit_cost` and `shelf_life_days` are not a number where nobody told them."""
+    """Terms of supply, each [series]; not a number where nobody told a cost, a shelf life or a limit of stock."""
 
     lead_time_days: Floats
     lead_time_sd_days: Floats
@@ -50,6 +50,7 @@ class Terms:
     min_order_quantity: Floats
     unit_cost: Floats
     shelf_life_days: Floats
+    max_stock: Floats
     is_default: NDArray[np.bool_]  # nothing is known of the series by now
 
     @property
@@ -94,6 +95,7 @@ def terms_of(series: pa.Table, positions: pa.Table, default_lead_time_days: int)
         told("min_order_quantity", DEFAULT_MIN_ORDER_QUANTITY),
         told("unit_cost"),
         told("shelf_life_days"),
+        told("max_stock"),
         place < 0,
     )
 
@@ -136,6 +138,7 @@ def past_scenario(
         review_period_days=review_period_days,
         min_order_quantity=terms.min_order_quantity,
         pack_size=terms.pack_size,
+        max_stock=np.where(np.isnan(terms.max_stock), np.inf, terms.max_stock),
         warm_up_days=warm_up_days,
     )
 

@@ -27,6 +27,7 @@ UnknownStock = Literal["block", "zero"]
 
 RULES_VERSION = "3.1.0"
 QUANTILE_DECIMALS = 6
+ROOM_PROBABILITY = 0.95  # that an order finds room when it arrives
 
 
 class IntervalDistribution(Protocol):
@@ -136,6 +137,12 @@ def round_up_to_whole_units(units: Floats) -> Floats:
     """The next whole number, at least 0."""
     # the last bits of a double must not cost a unit
     return np.ceil(np.round(np.maximum(units, 0.0), QUANTILE_DECIMALS)) + 0.0
+
+
+def surely_sold(until_receipt: IntervalDistribution) -> Floats:
+    """Whole units that are as good as certainly sold before an order arrives: there will be room for as many."""
+    sold = np.asarray(until_receipt.quantile(1 - ROOM_PROBABILITY), np.float64)
+    return np.floor(np.round(sold, QUANTILE_DECIMALS))
 
 
 def cost_of_position(demand: IntervalDistribution, inventory_position: Floats, service_level: float | Floats) -> Floats:

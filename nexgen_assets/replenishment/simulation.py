@@ -35,10 +35,12 @@ LEDGER_TOLERANCE = 1e-9  # of the units that moved
 class Scenario:
     """What happens whatever is ordered, and the terms of supply: the same for all rules that are compared.
 
-    Arrays are [series], `demand` and `lead_time_days` [series, days]; units may be fractions, days are whole. Infinite
-    `max_stock`: no limit; infinite `shelf_life_days` and `initial_life_days`: goods that do not expire. Reviews are due
-    on `first_review_day` (0: the first day) and every `review_period_days` from then on. Sums leave the first
-    `warm_up_days` out. Raises ValueError for values that cannot be meant; `scenario` fills in what is usual.
+    Arrays are [series], `demand`, `lead_time_days` and `surely_sold` [series, days]; units may be fractions, days are
+    whole. `max_stock` is what there is room for when an order arrives, beside what is on order and what is on hand less
+    `surely_sold`: units that, as is known on the day of the order, are as good as certainly sold until it arrives.
+    Infinite `max_stock`: no limit; infinite `shelf_life_days` and `initial_life_days`: goods that do not expire.
+    Reviews are due on `first_review_day` (0: the first day) and every `review_period_days` from then on. Sums leave the
+    first `warm_up_days` out. Raises ValueError for values that cannot be meant; `scenario` fills in what is usual.
     """
 
     demand: Floats
@@ -51,6 +53,7 @@ class Scenario:
     min_order_quantity: Floats
     pack_size: Floats
     max_stock: Floats
+    surely_sold: Floats  # until an order placed that day arrives
     warm_up_days: int
 
     def __post_init__(self) -> None:
@@ -90,7 +93,7 @@ class Scenario:
         return Scenario(warm_up_days=self.warm_up_days, **{name: values[which] for name, values in picked.items()})
 
 
-_DAILY = ("demand", "lead_time_days")
+_DAILY = ("demand", "lead_time_days", "surely_sold")
 # lowest value, and whether it must be whole
 _ALLOWED = {
     "demand": (0, False),
@@ -103,6 +106,7 @@ _ALLOWED = {
     "min_order_quantity": (0, False),
     "pack_size": (0, False),
     "max_stock": (0, False),
+    "surely_sold": (0, False),
     "warm_up_days": (0, True),
 }
 
@@ -119,11 +123,13 @@ def scenario(
     min_order_quantity: ArrayLike = 0.0,
     pack_size: ArrayLike = 1.0,
     max_stock: ArrayLike = np.inf,
+    surely_sold: ArrayLike = 0.0,
     warm_up_days: int = 0,
 ) -> Scenario:
     """A `Scenario` of `demand` [series, days]; terms may be one number for all series, or for all days of a series.
 
-    Initial stock is as fresh as a receipt unless `initial_life_days` says otherwise.
+    Without `surely_sold`, all that is on hand counts as there when an order arrives. Initial stock is as fresh as a
+    receipt unless `initial_life_days` says otherwise.
     """
     units = np.asarray(demand, np.float64)
     if units.ndim != 2:
@@ -146,6 +152,7 @@ def scenario(
         min_order_quantity=by_series(min_order_quantity),
         pack_size=by_series(pack_size),
         max_stock=by_series(max_stock),
+        surely_sold=np.broadcast_to(np.asarray(surely_sold, np.float64), units.shape),
         warm_up_days=warm_up_days,
     )
 
@@ -322,7 +329,8 @@ class _Shop:
         level = np.where(is_review, level, 0.0)
         need = net_requirement(level, position)
         units = round_up_to_pack(apply_moq(need, terms.min_order_quantity), terms.pack_size)
-        return cap_at_max_stock(units, position, terms.max_stock, terms.min_order_quantity, terms.pack_size)
+        there = np.maximum(known.on_hand - terms.surely_sold[:, day], 0.0) + known.on_order
+        return cap_at_max_stock(units, there, terms.max_stock, terms.min_order_quantity, terms.pack_size)
 
 
 def _read_only(units: Floats) -> Floats:

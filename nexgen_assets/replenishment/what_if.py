@@ -62,8 +62,9 @@ class Change:
 class Totals:
     """Sums over order lines: units, and money where price or cost is known.
 
-    Order value is what suppliers are paid: without what centres send. What is promised and lost is that of customers:
-    without the orders of centres, on which their locations rely.
+    Order units are those of all lines, what centres send included. Order value is what suppliers are paid: without what
+    centres send. What is promised and lost is that of customers: without the orders of centres, on which their
+    locations rely.
 
     `promised_fill_rate` is that of all lines together, weighted by the demand that it speaks of: not a number without
     any. Lost money is what is expected to be lost with the orders until those of the next review can be sold.

@@ -163,6 +163,17 @@ def test_a_blocked_order_says_in_its_exception_what_is_missing(nexgen: Nexgen, m
     assert "stock_unknown: tell" in nexgen("exceptions")
 
 
+def test_what_a_centre_sends_is_no_purchase(nexgen: Nexgen, moto_access: S3Access) -> None:
+    bought = proposal("007", 24.0, location="hub", supplied_locations=1, revision="r2")
+    sent = proposal("007", 12.0, supplier_id="hub", supplied_by="hub", revision="r2")
+    publish(moto_access, [bought, sent])
+    nexgen("accept", "--all")
+
+    approved = nexgen("approve", "--all", answer="y\n")
+
+    assert "2 orders, 30.00 in all, 1 from centres" in approved
+
+
 def test_a_day_from_proposals_to_files_on_the_lake(nexgen: Nexgen, moto_access: S3Access) -> None:
     assert "2 accepted" in nexgen("accept", "--all")
     assert "30 units instead of 24" in nexgen("change", "007", "north", "30", "--reason", "fair")

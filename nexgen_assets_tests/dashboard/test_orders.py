@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ import pytest
 from nexgen_assets.dashboard.door import FrontDoor
 from nexgen_assets.dashboard.roles import Role
 from nexgen_assets.io_managers.delta_tables import DeltaTables
-from nexgen_assets.tables import REORDER_RECOMMENDATIONS
+from nexgen_assets.tables import ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
 from nexgen_assets_tests.dashboard.conftest import AS
 from nexgen_assets_tests.dashboard.shop import DAY
 
@@ -183,6 +184,30 @@ def test_totals_count_a_purchase_and_a_customer_once(
     value = sum(row["order_units"] * row["unit_cost"] for row in bought if row["unit_cost"])
     assert totals["order_value"] == pytest.approx(value + own["order_value"])
     assert totals["money_at_risk"] == pytest.approx(sum(row["money_at_risk"] or 0 for row in published))
+
+
+def test_money_by_exception_counts_a_purchase_and_a_customer_once(
+    planner: httpx.Client, door: FrontDoor, hub: dict[str, str]
+) -> None:
+    """The centre's lost sales are its locations', what it sends was paid before; its stock is its own."""
+    tables, schema = DeltaTables(door.lake.access), ORDER_EXCEPTIONS.arrow_schema
+    published = tables.read(ORDER_EXCEPTIONS, DAY, DAY).to_pylist()
+    told = dict.fromkeys(schema.names) | {"day": DAY, "product_id": "003", "money_at_risk": 10.0}
+    told |= {"threshold": 0.0, "number_unit": "units", "action": "look", "revision": "r1"}
+    kinds = ("stocked_out", "excess_stock", "data_assumed")
+    both = [
+        told | {"exception": kind, "location": location, "exception_rank": rank}
+        for rank, (kind, location) in enumerate(product(kinds, ("hub", "north")), 1)
+    ]
+    tables.replace_days(ORDER_EXCEPTIONS, pa.Table.from_pylist(both, schema=schema), DAY, DAY, f"hub-{uuid4()}")
+    answer = planner.get("/api/exceptions").json()
+    alone = planner.get("/api/exceptions", params={"location": hub["location"]}).json()
+    before = pa.Table.from_pylist(published, schema=schema)
+    tables.replace_days(ORDER_EXCEPTIONS, before, DAY, DAY, f"no-hub-{uuid4()}")
+
+    assert answer["counts"] == dict.fromkeys(kinds, 2)
+    assert answer["money_at_risk"] == {"stocked_out": 10, "excess_stock": 20, "data_assumed": 10}
+    assert alone["money_at_risk"] == {"stocked_out": 0, "excess_stock": 10, "data_assumed": 10}
 
 
 def test_what_other_quantities_do_is_told_of_locations_that_sell(planner: httpx.Client, hub: dict[str, str]) -> None:

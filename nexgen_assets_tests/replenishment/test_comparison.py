@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pyarrow.compute as pc
 import pytest
+from scipy import stats
 
 from nexgen_assets.forecasting.quantiles import calibrate
 from nexgen_assets.forecasting.segments import Segments
@@ -22,7 +23,9 @@ from nexgen_assets.replenishment.deliveries import drawn_lead_times
 from nexgen_assets.replenishment.forecast_levels import RollingForecasts
 from nexgen_assets.replenishment.frontier import stock_difference
 from nexgen_assets.replenishment.lead_times import lead_times
-from nexgen_assets.replenishment.simulation import scenario
+from nexgen_assets.replenishment.order_rules import BaseStock
+from nexgen_assets.replenishment.simulation import scenario, simulate
+from nexgen_assets_tests.forecasting.poisson import poisson_calibration
 from nexgen_assets_tests.replenishment.scenarios import Floats
 
 SERIES, HISTORY, DAYS, HORIZON = 30, 200, 120, 28
@@ -64,6 +67,23 @@ def test_forecasts_that_are_right_keep_what_they_promise(found: Comparison) -> N
         service = by_series.pooled(np.ones((1, SERIES)))
         assert service.achieved_cycle_service.item() == pytest.approx(share, abs=0.02)
         assert service.achieved_fill_rate.item() == pytest.approx(service.promised_fill_rate.item(), abs=0.01)
+
+
+def test_orders_of_all_rules_find_the_room_that_orders_reckon_with() -> None:
+    """8 units a day, 6 days on the way: 48 units on average, 37 with 95 %; one series has room for any stock."""
+    days, history = 40, 80
+    demand = np.random.default_rng(3).poisson(LEVEL, (2, history + days)).astype(np.float64)
+    six, means = lead_times([{6: 1.0}] * 2), np.full((2, days, HORIZON), LEVEL)
+    world = scenario(demand[:, history:], 6, 60, review_period_days=7, max_stock=[60, np.inf])
+    forecasts = RollingForecasts(means, np.full((2, days), LEVEL), poisson_calibration())
+
+    found = compare(world, demand, six, forecasts)
+
+    assert found.scenario.surely_sold[0] == pytest.approx(stats.poisson(6 * LEVEL).ppf(0.05), abs=1)
+    assert found.scenario.surely_sold[1].tolist() == [0] * days
+    most = max(found.sweeps["forecast"].totals, key=lambda totals: totals.sales[0])
+    as_a_whole = simulate(world, BaseStock(np.full((2, 1), 1_000.0))).totals
+    assert most.fill_rate[0] > as_a_whole.fill_rate[0] + 0.1
 
 
 def rows_of(found: Comparison, unit_cost: Iterable[float]):

@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from nexgen_assets.replenishment.forecast_levels import RollingForecasts, forecast_levels
+from nexgen_assets.replenishment.forecast_levels import (
+    RollingForecasts,
+    forecast_levels,
+    surely_sold_until_receipt,
+)
 from nexgen_assets.replenishment.lead_times import lead_times
 from nexgen_assets.replenishment.policy import order_up_to_level
 from nexgen_assets_tests.forecasting.poisson import poisson_calibration
@@ -39,6 +44,18 @@ def test_a_level_rests_on_the_forecast_of_its_own_day(forecasts: RollingForecast
     assert before[:, :6].tolist() == after[:, :6].tolist()
     assert np.all(before[:, 6:] <= after[:, 6:])
     assert np.any(before[:, 6:] < after[:, 6:])
+
+
+def test_room_on_arrival_is_reckoned_with_as_in_orders() -> None:
+    """Of 8 units a day 56 are sold in 7 days, and 44 or more in 95 of 100 such; over no days none are."""
+    eight = np.full((SERIES, DAYS), 8.0)
+    steady = RollingForecasts(np.repeat(eight[:, :, None], HORIZON, axis=2), eight, poisson_calibration())
+    week_or_none = lead_times([{7: 1.0}, {0: 1.0}], np.arange(SERIES) % 2)
+
+    found = surely_sold_until_receipt(steady, week_or_none, np.array([3, 4]))
+
+    assert found[0].tolist() == [0] * DAYS
+    assert found[1] == pytest.approx(stats.poisson(56).ppf(0.05), abs=1)
 
 
 def test_nothing_is_ordered_of_a_series_of_which_nothing_is_expected() -> None:

@@ -34,9 +34,10 @@ def demand_rows(*rows: tuple[str, int, float | None, bool | None]) -> pa.Table:
     )
 
 
-def terms(lead_time_days: float = 2, shelf_life_days: float = np.nan) -> Terms:
+def terms(lead_time_days: float = 2, shelf_life_days: float = np.nan, max_stock: float = np.nan) -> Terms:
     one = np.ones(3)
-    return Terms(lead_time_days * one, 0 * one, 6 * one, one, one, shelf_life_days * one, np.zeros(3, np.bool_))
+    life, limit = shelf_life_days * one, max_stock * one
+    return Terms(lead_time_days * one, 0 * one, 6 * one, one, one, life, limit, np.zeros(3, np.bool_))
 
 
 def test_demand_stands_in_the_row_of_its_series_and_the_column_of_its_day() -> None:
@@ -68,6 +69,7 @@ def test_terms_are_those_of_the_position_and_defaults_without_one() -> None:
             "min_order_quantity": [2.0, 24.0],
             "unit_cost": [None, 3.0],
             "shelf_life_days": [5.0, None],
+            "max_stock": [None, 30.0],
         }
     )
 
@@ -78,6 +80,7 @@ def test_terms_are_those_of_the_position_and_defaults_without_one() -> None:
     assert found.min_order_quantity.tolist() == [1, 24, 2]
     assert found.is_default.tolist() == [True, False, False]
     np.testing.assert_array_equal(found.unit_cost, [np.nan, 3, np.nan])
+    np.testing.assert_array_equal(found.max_stock, [np.nan, 30, np.nan])
     np.testing.assert_array_equal(found.lead_time_sd_days, [np.nan, 1.5, np.nan])
 
 
@@ -100,6 +103,15 @@ def test_goods_keep_whole_days_or_for_ever_if_nobody_told(told: float, life: flo
     )
 
     assert world.shelf_life_days.tolist() == [life] * 3
+
+
+@pytest.mark.parametrize(("told", "limit"), [(np.nan, np.inf), (30.0, 30)])
+def test_stock_has_the_limit_that_was_told_or_none(told: float, limit: float) -> None:
+    world = past_scenario(
+        SERIES, np.ones((3, 80)), terms(max_stock=told), days=10, review_period_days=1, warm_up_days=0
+    )
+
+    assert world.max_stock.tolist() == [limit] * 3
 
 
 def test_too_short_a_history_is_refused_and_says_how_much_it_takes() -> None:

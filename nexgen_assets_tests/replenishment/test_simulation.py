@@ -125,6 +125,24 @@ def test_orders_obey_moq_packs_and_maximum_stock() -> None:
     assert ordered[:, 0].tolist() == [18, 24, 12, 0]
 
 
+@pytest.mark.parametrize(
+    ("on_hand", "on_order", "surely_sold", "order"),
+    [
+        (12, 0, 0, 0),  # all of it may still be there
+        (12, 0, 8, 6),  # as orders do: `test_an_order_finds_room_beside_what_is_there_when_it_arrives`
+        (6, 0, 8, 10),
+        (7, 9, 8, 1),  # what is on order may come on the same day
+    ],
+)
+def test_an_order_finds_room_beside_what_is_there_when_it_arrives(
+    on_hand: float, on_order: float, surely_sold: float, order: float
+) -> None:
+    world = scenario(np.zeros((1, 2)), 7, on_hand, max_stock=10, surely_sold=[[on_hand, surely_sold]])
+    rule = PlannedOrders(np.array([[on_order, 20.0]]))
+
+    assert simulate(world, rule, traced_series=[0]).trace.ordered.tolist() == [[on_order, order]]
+
+
 def test_sums_leave_the_warm_up_out_and_the_trace_does_not() -> None:
     world = scenario([[4, 5, 6, 7]], 0, 3, warm_up_days=2)
 

@@ -7,6 +7,8 @@ What belongs here: exact results where a small Markov chain gives them. What doe
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
 
 from nexgen_assets.replenishment.formulas.arguments import Floats, require_not_negative, require_positive, require_whole
 from nexgen_assets.replenishment.formulas.distributions import Demand
@@ -20,46 +22,54 @@ class LostSalesService:
     mean_end_of_day_on_hand: float
 
 
-def lost_sales_base_stock(demand: Demand, base_stock_level: int) -> LostSalesService:
-    """Exact service of base stock S with daily review, lost sales and one full day in transit.
+def lost_sales_base_stock(demand: Demand, base_stock_level: int, *, lead_time: int = 1) -> LostSalesService:
+    """Exact service of base stock S with daily review and lost sales.
 
-    Each day: the order of the evening before last arrives; demand; in the evening S - on hand - on order is ordered.
-    The stock y at the start of a day then is a Markov chain by itself, y' = S - min(y, D), of S + 1 states
-    (compare Zipkin, Operations Research 56 (2008) 1256). `demand` of one day, and `base_stock_level`, in whole units;
-    the chain starts with a full stock.
+    Each day: the order of the evening `lead_time` + 1 days ago arrives; demand; in the evening S - on hand - on order
+    is ordered, which is what the day has sold. The sales of the last `lead_time` days then are a Markov chain by
+    themselves, with S - their sum on the shelf (compare Zipkin, Operations Research 56 (2008) 1256). `demand` of one
+    day, and `base_stock_level`, in whole units; the chain starts with a full stock. It has up to (S + L)! / (S! L!)
+    states: seconds for thousands, too many for high levels and long lead times.
     """
-    require_whole(base_stock_level=base_stock_level)
-    require_not_negative(base_stock_level=base_stock_level)
+    require_whole(base_stock_level=base_stock_level, lead_time=lead_time)
+    require_not_negative(base_stock_level=base_stock_level, lead_time=lead_time)
     require_positive(demand_mean=demand.mean)
     if not demand.is_whole:
         raise ValueError("the chain of lost sales needs demand in whole units")
-    stock = np.arange(base_stock_level + 1.0)
-    share_of_days = _stationary(_transitions(demand, int(base_stock_level)))
-    short, left = np.asarray(demand.expected_shortage(stock)), np.asarray(demand.expected_leftover(stock))
+    on_shelf, share_of_days = _stationary(demand, int(base_stock_level), int(lead_time))
+    short, left = np.asarray(demand.expected_shortage(on_shelf)), np.asarray(demand.expected_leftover(on_shelf))
     return LostSalesService(float(1 - share_of_days @ short / demand.mean), float(share_of_days @ left))
 
 
-def _transitions(demand: Demand, level: int) -> Floats:
-    """P(next y | y): from y the sales are min(y, D), and all that was not sold is missing two days later."""
+def _stationary(demand: Demand, level: int, lead_time: int) -> tuple[Floats, Floats]:
+    """Units on the shelf in the morning, in each state that is reached, and the long-run share of days of each."""
     units = np.arange(level + 1.0)
-    pmf = np.asarray(demand.cdf(units)) - np.asarray(demand.cdf(units - 1))
+    exactly = np.asarray(demand.cdf(units)) - np.asarray(demand.cdf(units - 1))
     at_least = 1 - np.asarray(demand.probability_below(units))
-    matrix = np.zeros((level + 1, level + 1))
-    for y in range(level + 1):
-        matrix[y, level - np.arange(y)] = pmf[:y]
-        matrix[y, level - y] += at_least[y]
-    return matrix
+    # a state: sales of the last days, the newest first; all of it is on order
+    waiting: list[tuple[int, ...]] = [(0,) * lead_time]
+    number = {waiting[0]: 0}
+    rows, columns, shares = list[int](), list[int](), list[float]()
+    for state in waiting:
+        shelf = level - sum(state)
+        for sold in range(shelf + 1):
+            if (probability := at_least[sold] if sold == shelf else exactly[sold]) <= 0:
+                continue
+            after = (sold, *state)[:lead_time]
+            if after not in number:
+                number[after] = len(waiting)
+                waiting.append(after)
+            rows.append(number[after])
+            columns.append(number[state])
+            shares.append(probability)
+    on_shelf = level - np.array([sum(state) for state in waiting], np.float64)
+    moves = sparse.csr_array((shares, (rows, columns)), (len(waiting), len(waiting)))
+    return on_shelf, _long_run(moves, len(waiting))
 
 
-def _stationary(matrix: Floats) -> Floats:
-    """The long-run share of days in each state, starting in the last one."""
-    reached = np.zeros(len(matrix), np.bool_)
-    reached[-1] = True
-    while np.any(new := (matrix[reached] > 0).any(axis=0) & ~reached):
-        reached |= new
-    inner = matrix[np.ix_(reached, reached)]
-    equations = np.vstack([inner.T - np.eye(len(inner)), np.ones(len(inner))])
-    solution = np.linalg.lstsq(equations, np.append(np.zeros(len(inner)), 1.0))[0]
-    shares = np.zeros(len(matrix))
-    shares[reached] = solution
-    return shares
+def _long_run(moves: sparse.csr_array, size: int) -> Floats:
+    """Share of days in each state, of the probabilities to get to a row's state from a column's."""
+    balance = moves - sparse.eye_array(size, format="csr")
+    # the balances sum to 0: one of them follows from the others, and the shares sum to 1 instead
+    equations = sparse.vstack([balance[:-1], np.ones((1, size))], format="csc")
+    return np.asarray(spsolve(equations, np.eye(1, size, size - 1)[0]))

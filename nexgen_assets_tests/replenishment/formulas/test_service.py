@@ -191,14 +191,22 @@ def test_continuous_base_stock_serves_what_a_long_run_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("demand", "level"),
-    [(Poisson(3.0), 8), (Poisson(0.3), 1), (NegativeBinomial(3.0, 9.0), 10), (Discrete({2: 0.5, 9: 0.5}), 5)],
-    ids=lambda value: type(value).__name__,
+    ("demand", "level", "lead_time"),
+    [
+        (Poisson(3.0), 8, 1),
+        (Poisson(0.3), 1, 1),
+        (NegativeBinomial(3.0, 9.0), 10, 1),
+        (Discrete({2: 0.5, 9: 0.5}), 5, 1),
+        (Poisson(3.0), 5, 0),
+        (Poisson(3.0), 11, 2),
+        (NegativeBinomial(0.8, 1.6), 5, 4),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else type(value).__name__,
 )
-def test_lost_sales_are_what_a_long_run_shows(demand: Any, level: int) -> None:
-    found = lost_sales_base_stock(demand, level)
+def test_lost_sales_are_what_a_long_run_shows(demand: Any, level: int, lead_time: int) -> None:
+    found = lost_sales_base_stock(demand, level, lead_time=lead_time)
     drawn = demand.quantile(np.random.default_rng(11).random(200_000))
-    on_hand, coming, sold, left = float(level), [0.0, 0.0], 0.0, 0.0
+    on_hand, coming, sold, left = float(level), [0.0] * (lead_time + 1), 0.0, 0.0
     for wanted in drawn:
         on_hand += coming.pop(0)
         sales = min(on_hand, wanted)
@@ -244,6 +252,7 @@ def test_no_stock_sells_nothing_and_enough_stock_sells_all() -> None:
         (lambda: continuous_base_stock_fill_rate(Normal(5, 1), 3), "whole units"),
         (lambda: lost_sales_base_stock(Poisson(3.0), -1), "base_stock_level must not be negative"),
         (lambda: lost_sales_base_stock(Normal(3, 1), 4), "whole units"),
+        (lambda: lost_sales_base_stock(Poisson(3.0), 4, lead_time=-1), "lead_time must not be negative"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(refused: Any, reason: str) -> None:
