@@ -158,7 +158,9 @@ class OrderException(Model):
 class Exceptions(Page):
     day: date | None
     counts: dict[str, int] = Field(description="Lines by exception, before the filter `exception`")
-    money_at_risk: dict[str, float] = Field(description="Known money by exception, before the filter `exception`")
+    money_at_risk: dict[str, float] = Field(
+        description="Known money by exception, before the filter `exception`; a purchase and a customer count once"
+    )
     exceptions: list[OrderException]
 
 
