@@ -58,6 +58,7 @@ def check_sales(  # noqa: PLR0917
     beside = replace(mine, key=_free_key(mine.key, manifest)) if is_present else mine
     landed = _readable(zone, manifest)
     days = sorted({*survey.days, *(day for row in landed if row["file_key"] == mine.key for day in row["days"])})
+    store.delete(f"{upload_id}/{SCRATCH}")  # of a check that was killed
     scratch = _Scratch(store, f"{upload_id}/{SCRATCH}")
     try:
         batches = chain(_landed(zone, landed, days), sales_lines(content, beside, survey, usable))
