@@ -5,6 +5,8 @@ What belongs here: size. What does not: what a check finds (`test_uploads.py`).
 
 import time
 from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,7 @@ from nexgen_assets_tests import up
 
 MOST_BYTES = 1_000_000_000  # as the setting has it
 HEADER = b"product_id,location,date_of_purchase,quantity,amount,product_name,category\n"
-LINES_A_DAY = 20_000
-GOOD, BAD = b"2", b"two"
+FIRST_DAY, LINES_A_DAY = date(2020, 1, 1), 20_000
 # what a part of the file and its copies take, whatever the file's size
 MOST_MORE_WEB_BYTES, MOST_WORKER_BYTES = 150_000_000, 1_500_000_000
 
@@ -45,14 +46,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings,
         process.wait()
 
 
-def sales(size: int, quantity: bytes) -> Iterator[bytes]:
-    """A file of nearly so many bytes, a day after the other, in chunks of a day."""
+def sales(size: int, good: int) -> Iterator[bytes]:
+    """A file of nearly so many bytes, in chunks of a day; of ten lines the first `good` can be used, two units each."""
     yield HEADER
     sent = len(HEADER)
-    for number in range(3650):
-        day = f"{2016 + number // 365}-{number % 365 // 31 + 1:02}-{number % 28 + 1:02}".encode()
-        line = b"%06d,Store %02d," + day + b"," + quantity + b",8.00,A product with a name that is not short,Category\n"
-        chunk = b"".join(line % (item % 4_000, item % 40) for item in range(LINES_A_DAY))
+    for number in count():
+        day = str(FIRST_DAY + timedelta(number)).encode()
+        line = b"%06d,Store %02d," + day + b",%s,8.00,A product with a name that is not short,Category\n"
+        chunk = b"".join(
+            line % (item % 4_000, item % 40, b"2" if item % 10 < good else b"two") for item in range(LINES_A_DAY)
+        )
         if sent + len(chunk) > size:
             return
         sent += len(chunk)
@@ -92,13 +95,13 @@ def test_more_than_a_gigabyte_is_refused_and_nothing_is_kept(
     assert "Uploads" not in begun
 
 
-@pytest.mark.parametrize(("name", "quantity"), [("good.csv", GOOD), ("bad.csv", BAD)])
+@pytest.mark.parametrize("good", [10, 1])
 def test_nearly_a_gigabyte_is_checked_to_the_last_line_in_bounded_memory(
-    served: tuple[Settings, up.Up, httpx.Client], name: str, quantity: bytes
+    served: tuple[Settings, up.Up, httpx.Client], good: int
 ) -> None:
     _, process, client = served
     before, peak = peak_bytes(process.pid), 0
-    answer = send(client, name, sales(MOST_BYTES, quantity))
+    answer = send(client, f"good-{good}.csv", sales(MOST_BYTES, good))
     assert answer.status_code == 201, answer.text
     sent, upload_id = answer.json()["bytes"], answer.json()["upload_id"]
     assert MOST_BYTES * 0.99 < sent <= MOST_BYTES
@@ -112,8 +115,11 @@ def test_nearly_a_gigabyte_is_checked_to_the_last_line_in_bounded_memory(
     assert found["state"] == "checked", found["problem"]
     lines, outcome = found["report"]["lines"], found["report"]["as_additional"]
     assert lines % LINES_A_DAY == 0
-    assert (outcome["accepted"], outcome["rejected"]) == ((lines, 0) if quantity is GOOD else (0, lines))
-    assert len(found["report"]["refused"]) == (0 if quantity is GOOD else 1_000)
+    kept = lines * good // 10
+    assert (outcome["accepted"], outcome["rejected"]) == (kept, lines - kept)
+    assert sum(day["lines_after"] for day in outcome["days"]) == kept
+    assert outcome["units_after"] == 2 * kept
+    assert len(found["report"]["refused"]) == (0 if good == 10 else 1_000)
     assert peak_bytes(process.pid) - before < MOST_MORE_WEB_BYTES
     assert 0 < peak < MOST_WORKER_BYTES
     assert client.delete(f"/api/uploads/{upload_id}").status_code == 204
