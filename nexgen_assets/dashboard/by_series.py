@@ -127,16 +127,24 @@ class BySeries:
 
         Decimals are told as float64. If the days hold too many rows to be kept, the series alone is read.
         """
-        days = {day: of_day for day, of_day in files.items() if reader.start <= day <= reader.end}
-        if sum(of_day.rows for of_day in days.values()) > self._most_rows:
+        days, keys = _days_of(reader, files, wanted)
+        if self._are_too_many(days):
             return _read_alone(reader, wanted, product_id, location)
-        keys = {day: (reader.table.name, of_day.paths, wanted) for day, of_day in days.items()}
         known = self._known(reader, days, wanted, keys)
         if known is None:
             return _read_alone(reader, wanted, product_id, location)
         number = self._numbers.find(product_id, location)
         found = {} if number is None else {day: known[day].of(number) for day in keys}
         return _joined(reader, wanted, found)
+
+    def read_ahead(self, reader: TableReader, files: Days, wanted: Wanted) -> None:
+        """Read the reader's days for every series, unless they are kept already or too many to be kept."""
+        days, keys = _days_of(reader, files, wanted)
+        if not self._are_too_many(days):
+            self._read_missing(reader, days, wanted, keys, is_patient=True)
+
+    def _are_too_many(self, days: Days) -> bool:
+        return sum(of_day.rows for of_day in days.values()) > self._most_rows
 
     def _known(self, reader: TableReader, days: Days, wanted: Wanted, keys: Keys) -> Mapping[date, DayRows] | None:
         """Every one of the days; None if they would have to be waited for."""
@@ -210,6 +218,12 @@ class BySeries:
             of_day = of_day if np.array_equal(of_day, numbers[place]) else numbers[place]
             # a copy: a part of what was read would keep all of it
             yield day, DayRows(of_day, _batch(rows.take(pa.array(place))))
+
+
+def _days_of(reader: TableReader, files: Days, wanted: Wanted) -> tuple[Days, Keys]:
+    """The reader's days that hold rows, and the key by which each is kept."""
+    days = {day: of_day for day, of_day in files.items() if reader.start <= day <= reader.end}
+    return days, {day: (reader.table.name, of_day.paths, wanted) for day, of_day in days.items()}
 
 
 def _reads(days: Days, known: Mapping[date, DayRows]) -> Iterator[list[date]]:

@@ -351,7 +351,7 @@ def test_an_admin_reports_events(admin: httpx.Client, records: dg.DagsterInstanc
 def test_an_admin_launches_a_run_that_the_daemon_starts_on_the_one_code_server(admin: httpx.Client, log: Log) -> None:
     launched = answer(admin, LAUNCH, **INGEST)["launchRun"]
     run = launched["run"]["runId"]
-    told = f"job ingest, location nexgen: LaunchRunSuccess, run {run}"
+    told = f"location nexgen, job ingest: LaunchRunSuccess, run {run}"
     assert log()[0] == ("admin", "Dagster: launchRun", told)
 
     def status() -> str:
