@@ -254,12 +254,13 @@ def _joined(reader: TableReader, wanted: Wanted, found: Mapping[date, pa.RecordB
 
 
 def _plain(rows: pa.Table) -> pa.Table:
-    """Decimals as float64, which is how they are told; text, which repeats itself, by a dictionary."""
+    """Decimals as float64, which is how they are told; text, units and money by a dictionary, as a day repeats them."""
     for place, field in enumerate(rows.schema):
+        values = rows[field.name]
         if pa.types.is_decimal(field.type):
-            rows = rows.set_column(place, field.name, rows[field.name].cast(pa.float64()))
-        elif pa.types.is_string(field.type):
-            rows = rows.set_column(place, field.name, rows[field.name].dictionary_encode())
+            values = values.cast(pa.float64())
+        if pa.types.is_string(values.type) or pa.types.is_float64(values.type):
+            rows = rows.set_column(place, field.name, values.dictionary_encode())
     return rows
 
 
