@@ -5,7 +5,8 @@
 The lake is on the embedded S3 server; a folder that is told is kept, and used again. `nexgen up` serves the dashboard
 and the Dagster UI, one client asks, no run is active. Prints milliseconds of the first request of each page on a fresh
 server and of the later ones, seconds to the first rows in Chromium, and the peak memory of the front door's process:
-code servers, daemon and S3 are processes of their own.
+code servers, daemon and S3 are processes of their own. The first request is sent --after seconds from the start, as the
+front door reads ahead; 0 shows what its first visitor sees.
 """
 
 import argparse
@@ -39,6 +40,7 @@ USER, PASSWORD = "benchmark", "only for this benchmark"
 BARS = {"worklist, first page": 300, "product x location": 200}
 MEMORY_BAR = 1.5  # GB
 LONGEST_WARM_UP = 300
+READ_AHEAD = 300  # milliseconds of a page of one series that needs no more than a few rows of the lake
 ASSETS = "{ assetsOrError { ... on AssetConnection { nodes { assetMaterializations(limit: 1) { runId } } } } }"
 logger = logging.getLogger("benchmarks.dashboard")
 
@@ -66,6 +68,7 @@ def measure(home: Path, options: argparse.Namespace, console: Console) -> None:
         with _server(home) as (address, process_id):
             cookie = _logged_in(settings)
             browser = {"base_url": address, "cookies": {"nexgen_session": cookie}, "headers": {"Origin": address}}
+            time.sleep(options.after)
             with httpx.Client(**browser, timeout=600) as asking:
                 first, _ = client.ask(asking, options.series, client.ROUND, seed=1)
                 seconds = _warmed_up(asking, options.series, first)
@@ -81,11 +84,11 @@ def measure(home: Path, options: argparse.Namespace, console: Console) -> None:
 
 
 def _warmed_up(asking: httpx.Client, series: int, first: dict[str, list[float]]) -> float:
-    """Seconds until pages of one series are read from memory: the first ones are read from the lake, and slow."""
+    """Seconds until pages of one series are read from memory, if the first ones were read from the lake, and slow."""
     began, seed = time.perf_counter(), 100
     while time.perf_counter() - began < LONGEST_WARM_UP:
         again, _ = client.ask(asking, series, client.ROUND, seed)
-        if all(again[kind][0] < first[kind][0] / 3 for kind in client.OF_ONE_SERIES):
+        if all(again[kind][0] < max(first[kind][0] / 3, READ_AHEAD) for kind in client.OF_ONE_SERIES):
             return time.perf_counter() - began
         seed += 1
     raise RuntimeError(f"pages of one series are as slow as the first after {LONGEST_WARM_UP} s")
@@ -150,6 +153,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=729, help="days of history before the last day")
     parser.add_argument("--origins", type=int, default=63, help="days before the last with forecasts of these series")
     parser.add_argument("--requests", type=int, default=500)
+    parser.add_argument("--after", type=float, default=30, help="seconds from the server's start to the first request")
     parser.add_argument("--no-browser", action="store_true")
     return parser.parse_args()
 

@@ -43,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings,
             yield settings, process, client
     finally:
         process.terminate()
-        process.wait()
+        process.communicate()
 
 
 def sales(size: int, good: int) -> Iterator[bytes]:
