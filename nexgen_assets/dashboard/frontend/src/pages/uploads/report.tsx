@@ -62,8 +62,8 @@ function Standing({ upload }: { upload: UploadDetail }) {
         <p className="text-muted">Every line is read as the daily run would read it.</p>
         {upload.bytes > LARGE_BYTES && (
           <p className="text-muted">
-            {format.count(upload.bytes / 1e6)} MB take minutes, and checks go one after the other: you may leave
-            this page. Discard ends the check.
+            {format.count(upload.bytes / 1e6)} MB take minutes, and checks go one after the other: you may
+            leave this page. Discard ends the check.
           </p>
         )}
         <Loading what="the report" />
