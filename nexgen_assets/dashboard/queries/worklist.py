@@ -96,8 +96,8 @@ def published_lines(view: View, keys: Sequence[LineKey]) -> Published:
     if day is None:
         return Published()
     rows = _published_rows(view, day)
-    places = _places([key for key in keys if key.day == day], rows)
-    return Published.of(day, rows.take(places.drop_null().unique().sort()))
+    wanted = _series_of([key for key in keys if key.day == day])
+    return Published.of(day, rows.filter(_index_in(series_key(rows), wanted).is_valid()))
 
 
 def published_row(view: View, key: LineKey, columns: Sequence[str]) -> dict[str, Any] | None:
@@ -163,8 +163,11 @@ def _published_rows(view: View, day: date) -> pa.Table:
 
 def _places(keys: Sequence[LineKey], rows: pa.Table) -> pa.Array:
     """Where the line of each key stands among the rows of its day; null if it is not there."""
-    series = {name: pa.array([getattr(key, name) for key in keys], pa.string()) for name in SERIES}
-    return _index_in(series_key(pa.table(series)), series_key(rows))
+    return _index_in(_series_of(keys), series_key(rows))
+
+
+def _series_of(keys: Sequence[LineKey]) -> pa.Array:
+    return series_key(pa.table({name: pa.array([getattr(key, name) for key in keys], pa.string()) for name in SERIES}))
 
 
 def _of_series(rows: pa.Table, product_id: str, location: str) -> pa.Table:
