@@ -129,7 +129,10 @@ def up(
     ] = "127.0.0.1",
 ) -> None:
     """Serve dashboard, API and Dagster UI behind one login, Dagster's daemon and (if none is configured) S3."""
-    from nexgen_assets.commands.server import serve
+    from nexgen_assets.commands.allocator import giving_back
+
+    with giving_back():
+        from nexgen_assets.commands.server import serve
 
     serve(load_settings(), host, port, console)
 
@@ -139,7 +142,10 @@ def dashboard(
     port: Annotated[int, typer.Option(help="Port of the dashboard and its API", min=1, max=65535)] = 8000,
 ) -> None:
     """Serve only the dashboard and its API, where Dagster runs elsewhere, until Ctrl-C."""
-    from nexgen_assets.commands.dashboard import serve_dashboard
+    from nexgen_assets.commands.allocator import giving_back
+
+    with giving_back():
+        from nexgen_assets.commands.dashboard import serve_dashboard
 
     serve_dashboard(load_settings(), port, console)
 

@@ -13,10 +13,12 @@ HOST = "127.0.0.1"
 def serve_dashboard(settings: Settings, port: int, console: Console) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises RunFailedError if the port is taken."""
     from nexgen_assets.dashboard.app import create_app
+    from nexgen_assets.dashboard.read_ahead import reading_ahead
 
     with bound_socket(HOST, port, "nexgen dashboard --port") as listening:
         door = FrontDoor.of(settings)
         if not door.users.all():
             say_that_nobody_may_log_in(console)
         console.print(f"Dashboard  [bold]http://{HOST}:{port}[/]   (Ctrl-C stops it)", highlight=False)
-        server_of(create_app(settings, door), settings).run([listening])
+        with reading_ahead(door):
+            server_of(create_app(settings, door), settings).run([listening])

@@ -50,12 +50,13 @@ def serve(settings: Settings, host: str, port: int, console: Console) -> None:
                 from nexgen_assets.dashboard.app import create_app
                 from nexgen_assets.dashboard.dagster_ui import dagster_ui
                 from nexgen_assets.dashboard.door import FrontDoor
+                from nexgen_assets.dashboard.read_ahead import reading_ahead
 
                 door = FrontDoor.of(settings, instance)
                 _say_what_is_missing(access, door.users, console)
                 _wait_for_code_server(folder, started)
             started.start("daemon", ["dagster._daemon", "run", "-w", str(workspace)])
-            with dagster_ui(instance, workspace) as ui:
+            with dagster_ui(instance, workspace, door.audit) as ui, reading_ahead(door):
                 server = server_of(create_app(settings, door, dagster=ui), settings, started.is_complete)
                 _say_where_things_are(settings, access, settings.public_url or _address(host, port), console)
                 _say_who_listens(settings, host, console)

@@ -127,16 +127,24 @@ class BySeries:
 
         Decimals are told as float64. If the days hold too many rows to be kept, the series alone is read.
         """
-        days = {day: of_day for day, of_day in files.items() if reader.start <= day <= reader.end}
-        if sum(of_day.rows for of_day in days.values()) > self._most_rows:
+        days, keys = _days_of(reader, files, wanted)
+        if self._are_too_many(days):
             return _read_alone(reader, wanted, product_id, location)
-        keys = {day: (reader.table.name, of_day.paths, wanted) for day, of_day in days.items()}
         known = self._known(reader, days, wanted, keys)
         if known is None:
             return _read_alone(reader, wanted, product_id, location)
         number = self._numbers.find(product_id, location)
         found = {} if number is None else {day: known[day].of(number) for day in keys}
         return _joined(reader, wanted, found)
+
+    def read_ahead(self, reader: TableReader, files: Days, wanted: Wanted) -> None:
+        """Read the reader's days for every series, unless they are kept already or too many to be kept."""
+        days, keys = _days_of(reader, files, wanted)
+        if not self._are_too_many(days):
+            self._read_missing(reader, days, wanted, keys, is_patient=True)
+
+    def _are_too_many(self, days: Days) -> bool:
+        return sum(of_day.rows for of_day in days.values()) > self._most_rows
 
     def _known(self, reader: TableReader, days: Days, wanted: Wanted, keys: Keys) -> Mapping[date, DayRows] | None:
         """Every one of the days; None if they would have to be waited for."""
@@ -212,6 +220,12 @@ class BySeries:
             yield day, DayRows(of_day, _batch(rows.take(pa.array(place))))
 
 
+def _days_of(reader: TableReader, files: Days, wanted: Wanted) -> tuple[Days, Keys]:
+    """The reader's days that hold rows, and the key by which each is kept."""
+    days = {day: of_day for day, of_day in files.items() if reader.start <= day <= reader.end}
+    return days, {day: (reader.table.name, of_day.paths, wanted) for day, of_day in days.items()}
+
+
 def _reads(days: Days, known: Mapping[date, DayRows]) -> Iterator[list[date]]:
     """The days that are not known, in runs without a known one between, of ROWS_PER_READ or one day."""
     run, rows = list[date](), 0
@@ -240,12 +254,13 @@ def _joined(reader: TableReader, wanted: Wanted, found: Mapping[date, pa.RecordB
 
 
 def _plain(rows: pa.Table) -> pa.Table:
-    """Decimals as float64, which is how they are told; text, which repeats itself, by a dictionary."""
+    """Decimals as float64, which is how they are told; text, units and money by a dictionary, as a day repeats them."""
     for place, field in enumerate(rows.schema):
+        values = rows[field.name]
         if pa.types.is_decimal(field.type):
-            rows = rows.set_column(place, field.name, rows[field.name].cast(pa.float64()))
-        elif pa.types.is_string(field.type):
-            rows = rows.set_column(place, field.name, rows[field.name].dictionary_encode())
+            values = values.cast(pa.float64())
+        if pa.types.is_string(values.type) or pa.types.is_float64(values.type):
+            rows = rows.set_column(place, field.name, values.dictionary_encode())
     return rows
 
 

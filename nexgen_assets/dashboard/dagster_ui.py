@@ -1,12 +1,14 @@
 """The Dagster UI below `/dagster`: as it is for whoever administers, only to look at for everybody else.
 
-What belongs here: the two web servers over one instance and one code server, who gets which, and what neither does.
-What does not: who asks (`wall.py` has recognised them), and starting the code server (`commands/server.py`).
+What belongs here: the two web servers over one instance and one code server, who gets which, what neither does, and
+telling the audit log what is written. What does not: who asks (`wall.py` has recognised them), the words of the log
+(`dagster_writes.py`), and starting the code server (`commands/server.py`).
 
 Reading is held three times: Dagster's own permissions (`read_only`), no document with a mutation, and no unsafe method
 but the `POST` that asks a question.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,12 +30,15 @@ from graphql import (
     specified_rules,
     validate,
 )
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from nexgen_assets.dashboard.audit import AuditLog
+from nexgen_assets.dashboard.dagster_writes import Write, writes
 from nexgen_assets.dashboard.roles import LEAST_ROLE, Permission, is_allowed
 from nexgen_assets.dashboard.wall import DAGSTER, SAFE_METHODS, Identity, is_below
 
@@ -61,18 +66,36 @@ class DagsterPath:
 class DagsterUI:
     """The web server that writes for whoever may, the one that reads for everybody else."""
 
-    def __init__(self, writing: ASGIApp, reading: ASGIApp) -> None:
+    def __init__(self, writing: ASGIApp, reading: ASGIApp, audit: AuditLog) -> None:
         self._writing = writing
         self._reading = reading
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         who: Identity = scope["state"]["identity"]
+        is_report = scope["type"] == "http" and scope["method"] not in SAFE_METHODS and scope["path"] != GRAPHQL
         if is_allowed(who.role, Permission.ADMINISTER):
-            await self._writing(scope, receive, send)
-        elif scope["type"] == "http" and scope["method"] not in SAFE_METHODS and scope["path"] != GRAPHQL:
+            await (self._report if is_report else self._writing)(scope, receive, send)
+        elif is_report:
             await JSONResponse({"detail": f"{NEEDS_ADMIN}; you are {who.role}"}, 403)(scope, receive, send)
         else:
             await self._reading(scope, receive, send)
+
+    async def _report(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is written by an address of its own, such as an asset's materialization: told with its status."""
+        statuses = list[int]()
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            await send(message)
+
+        try:
+            await self._writing(scope, receive, watched)
+        finally:
+            name, _, about = scope["path"].removeprefix(f"{DAGSTER}/").partition("/")
+            told = f"{about}: {statuses[0] if statuses else 'error'}"
+            await run_in_threadpool(_tell, self._audit, HTTPConnection(scope), name, told)
 
 
 class _Webserver(DagsterWebserver[Any, Any]):
@@ -106,7 +129,42 @@ class _Webserver(DagsterWebserver[Any, Any]):
         return await super().execute_graphql_subscription(websocket, operation_id, query, variables, operation_name)
 
 
+class _WritingWebserver(_Webserver):
+    """Every mutation that it carries out becomes a line of the audit log."""
+
+    def __init__(self, context: Any, audit: AuditLog) -> None:
+        super().__init__(context, DAGSTER, POLL_MILLISECONDS)
+        self._audit = audit
+
+    async def execute_graphql_request(
+        self, request: Request, query: str, variables: dict[str, Any] | None, operation_name: str | None
+    ) -> JSONResponse:
+        asked = await run_in_threadpool(writes, self._graphene_schema.graphql_schema, query, variables, operation_name)
+        # of what is stopped by its id, the name may be gone afterwards
+        about = [await run_in_threadpool(self._about, write) for write in asked]
+        answer: dict[str, Any] = {}
+        try:
+            answered = await super().execute_graphql_request(request, query, variables, operation_name)
+            answer = json.loads(bytes(answered.body)) if asked else {}
+        finally:
+            for write, names in zip(asked, about, strict=True):
+                told = f"{names}: {write.outcome(answer)}" if names else write.outcome(answer)
+                await run_in_threadpool(_tell, self._audit, request, write.name, told)
+        return answered
+
+    def _about(self, write: Write) -> str:
+        if write.about or not write.sent_id:
+            return ", ".join(write.about)
+        # an id holds that of a schedule's or sensor's selector
+        known = self._process_context.instance.all_instigator_state()
+        names = (state.instigator_name for state in known if state.selector_id in write.sent_id)
+        return next(names, write.sent_id)
+
+
 class _ReadingWebserver(_Webserver):
+    def __init__(self, context: Any) -> None:
+        super().__init__(context, DAGSTER, POLL_MILLISECONDS)
+
     def build_graphql_validation_rules(self) -> list[type[ASTValidationRule]]:
         return [*specified_rules, _OnlyReads]
 
@@ -128,20 +186,27 @@ class _OnlyReads(ASTValidationRule):
 
 
 @contextmanager
-def dagster_ui(instance: dg.DagsterInstance, workspace: Path) -> Iterator[DagsterUI]:
-    """The UI of the code servers that the workspace file names."""
+def dagster_ui(instance: dg.DagsterInstance, workspace: Path, audit: AuditLog) -> Iterator[DagsterUI]:
+    """The UI of the code servers that the workspace file names; what is written in it is told to the audit log."""
     # as the server that Dagster ships does: a pool of connections to the database, where there is one
     instance.optimize_for_webserver(
         cli.DEFAULT_DB_STATEMENT_TIMEOUT, cli.DEFAULT_POOL_RECYCLE, cli.DEFAULT_POOL_MAX_OVERFLOW
     )
     with ExitStack() as contexts:
 
-        def app(kind: type[_Webserver], *, is_read_only: bool) -> ASGIApp:
+        def context(*, is_read_only: bool) -> Any:
             target = WorkspaceFileTarget([str(workspace)])
-            context = WorkspaceProcessContext(instance, target, version=__version__, read_only=is_read_only)
-            return kind(contexts.enter_context(context), DAGSTER, POLL_MILLISECONDS).create_asgi_app()
+            made = WorkspaceProcessContext(instance, target, version=__version__, read_only=is_read_only)
+            return contexts.enter_context(made)
 
-        yield DagsterUI(app(_Webserver, is_read_only=False), app(_ReadingWebserver, is_read_only=True))
+        writing = _WritingWebserver(context(is_read_only=False), audit)
+        reading = _ReadingWebserver(context(is_read_only=True))
+        yield DagsterUI(writing.create_asgi_app(), reading.create_asgi_app(), audit)
+
+
+def _tell(audit: AuditLog, asked: HTTPConnection[Any], name: str, about: str) -> None:
+    who: Identity = asked.scope["state"]["identity"]
+    audit.add(who.name, f"Dagster: {name}", about, asked.client.host if asked.client else None)
 
 
 async def _not_here(scope: Scope, receive: Receive, send: Send) -> None:

@@ -110,6 +110,11 @@ class View:
             reader, self._files(table, reader), Wanted(tuple(columns), condition), product_id, location
         )
 
+    def read_ahead(self, table: Table, start: date, end: date, columns: Sequence[str], condition: str = "true") -> None:
+        """Read what `series` is to find of those days, for every product and location."""
+        reader = TableReader(table, self.tables.open(table), start, end)
+        self._by_series.read_ahead(reader, self._files(table, reader), Wanted(tuple(columns), condition))
+
     def _files(self, table: Table, reader: TableReader) -> dict[date, DayFiles]:
         return self._cached(table, ("files",), lambda: files_by_day(reader.source))
 

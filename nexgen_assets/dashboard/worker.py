@@ -5,13 +5,14 @@ and its arguments travel by pickle: the function is one of a module, and what it
 """
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from threading import Lock, Timer
+from threading import Event, Lock, Timer
 from typing import Any, ParamSpec, TypeVar
 
 from nexgen_assets.settings import Settings
@@ -22,10 +23,15 @@ T = TypeVar("T")
 IDLE_SECONDS = 600.0
 LONGEST_SECONDS = 3600.0
 ENDING_SECONDS = 10.0
+DROPPED_SECONDS = 0.2  # until work ends that nobody wants any more
 
 
 class WorkerDiedError(RuntimeError):
     """The process has ended, or was ended, before it had an answer; the next work gets a new one."""
+
+
+class WorkDroppedError(RuntimeError):
+    """Nobody wants the work any more: it was not begun, or its process was ended."""
 
 
 class Worker:
@@ -46,7 +52,11 @@ class Worker:
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Work to be done when it is its turn; an error that it raises is the future's."""
-        return self._turns.submit(self._work, function, args, kwargs)
+        return self.submit_until(Event(), function, *args, **kwargs)
+
+    def submit_until(self, dropped: Event, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        """The same, but once `dropped` is set the work ends with WorkDroppedError, wherever it is."""
+        return self._turns.submit(self._work, dropped, function, args, kwargs)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same, waited for."""
@@ -69,14 +79,16 @@ class Worker:
     def _new_turns(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(1, thread_name_prefix=f"worker {self._name}")
 
-    def _work(self, function: Callable[..., T], args: Any, kwargs: Any) -> T:
+    def _work(self, dropped: Event, function: Callable[..., T], args: Any, kwargs: Any) -> T:
         with self._lock:
+            if dropped.is_set():
+                raise WorkDroppedError
             if self._idle is not None:
                 self._idle.cancel()
             pipe = self._running()
             try:
                 pipe.send((function, args, kwargs))
-                is_done, answer = self._answer(pipe)
+                is_done, answer = self._answer(pipe, dropped)
             except (EOFError, OSError):
                 raise WorkerDiedError(self._end_told()) from None
             self._idle = Timer(self._idle_seconds, self._end_if_idle)
@@ -86,12 +98,17 @@ class Worker:
             raise answer
         return answer
 
-    def _answer(self, pipe: Any) -> tuple[bool, Any]:
-        if not pipe.poll(self._longest_seconds):
-            self._end(seconds=0)
-            raise WorkerDiedError(
-                f"this took more than {self._longest_seconds / 60:,.3g} minutes and was stopped: try a smaller file"
-            )
+    def _answer(self, pipe: Any, dropped: Event) -> tuple[bool, Any]:
+        until = time.monotonic() + self._longest_seconds
+        while not pipe.poll(DROPPED_SECONDS):
+            if dropped.is_set():
+                self._end(seconds=0)
+                raise WorkDroppedError
+            if time.monotonic() > until:
+                self._end(seconds=0)
+                raise WorkerDiedError(
+                    f"this took more than {self._longest_seconds / 60:,.3g} minutes and was stopped: try a smaller file"
+                )
         return pipe.recv()
 
     def _running(self) -> Any:

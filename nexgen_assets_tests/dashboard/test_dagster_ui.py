@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +29,7 @@ from playwright.sync_api import Browser, Page, expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from nexgen_assets.dashboard.audit import AuditLog
 from nexgen_assets.dashboard.roles import Role
 from nexgen_assets.dashboard.users import Users
 from nexgen_assets.launcher import open_instance
@@ -41,6 +42,8 @@ from nexgen_assets_tests.dashboard.conftest import PASSWORD
 from nexgen_assets_tests.up import add_user, address, browser, descendants, free_port, start, wait_until_it_serves
 
 __all__ = ["chromium"]
+
+Log = Callable[[], list[tuple[str, str, str | None]]]
 
 GRAPHQL = "/dagster/graphql"
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "nexgen"}
@@ -117,6 +120,13 @@ def port(settings: Settings, seaweed: S3Access) -> Iterator[int]:
 @pytest.fixture
 def users(settings: Settings) -> Users:
     return Users(open_book(settings).database)
+
+
+@pytest.fixture
+def log(settings: Settings) -> Log:
+    """Who wrote what in Dagster, and of what, newest first."""
+    audit = AuditLog(open_book(settings).database)
+    return lambda: [(row.who, row.what, row.about) for row in audit.entries() if row.what.startswith("Dagster")]
 
 
 @pytest.fixture
@@ -332,14 +342,17 @@ def test_a_reader_gets_no_file_outside_the_logs(viewer: httpx.Client, settings: 
 # ---- those who write
 
 
-def test_an_admin_reports_events(admin: httpx.Client, records: dg.DagsterInstance) -> None:
+def test_an_admin_reports_events(admin: httpx.Client, records: dg.DagsterInstance, log: Log) -> None:
     assert [admin.post(path).status_code for path in WRITING_PATHS] == [200, 200, 200]
     assert records.get_latest_materialization_event(dg.AssetKey("raw_sales")) is not None
+    assert ("admin", "Dagster: report_asset_materialization", "raw_sales: 200") in log()
 
 
-def test_an_admin_launches_a_run_that_the_daemon_starts_on_the_one_code_server(admin: httpx.Client) -> None:
+def test_an_admin_launches_a_run_that_the_daemon_starts_on_the_one_code_server(admin: httpx.Client, log: Log) -> None:
     launched = answer(admin, LAUNCH, **INGEST)["launchRun"]
     run = launched["run"]["runId"]
+    told = f"location nexgen, job ingest: LaunchRunSuccess, run {run}"
+    assert log()[0] == ("admin", "Dagster: launchRun", told)
 
     def status() -> str:
         return answer(admin, RUN, run=run)["runOrError"]["status"]
@@ -351,7 +364,7 @@ def test_an_admin_launches_a_run_that_the_daemon_starts_on_the_one_code_server(a
     assert admin.get(f"/dagster/runs/{run}").status_code == 200
 
 
-def test_an_admin_switches_a_sensor_off_and_on(admin: httpx.Client, viewer: httpx.Client) -> None:
+def test_an_admin_switches_a_sensor_off_and_on(admin: httpx.Client, viewer: httpx.Client, log: Log) -> None:
     def sensor() -> dict[str, str]:
         return answer(viewer, SENSOR, **LANDING_SENSOR)["sensorOrError"]["sensorState"]
 
@@ -360,6 +373,20 @@ def test_an_admin_switches_a_sensor_off_and_on(admin: httpx.Client, viewer: http
     selector = "mutation ($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { __typename } }"
     answer(admin, selector, **LANDING_SENSOR)
     assert sensor()["status"] == "RUNNING"
+    assert log()[:2] == [
+        ("admin", "Dagster: startSensor", "location nexgen, sensor landing_zone: Sensor"),
+        ("admin", "Dagster: stopSensor", "landing_zone: StopSensorMutationResult"),
+    ]
+
+
+def test_what_a_reader_is_refused_and_what_anybody_reads_is_no_line_of_the_log(
+    admin: httpx.Client, viewer: httpx.Client, log: Log
+) -> None:
+    before = log()
+    assert ask(viewer, RELOAD).status_code == 400
+    assert viewer.post(WRITING_PATHS[0]).status_code == 403
+    answer(admin, ASSETS)
+    assert log() == before
 
 
 def test_an_admin_loads_the_code_anew_for_everybody(admin: httpx.Client, viewer: httpx.Client) -> None:

@@ -14,7 +14,9 @@ import dagster as dg
 import httpx2 as httpx
 import obstore
 import psutil
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -339,6 +341,29 @@ def test_a_committed_file_cannot_be_discarded(store: httpx.Client) -> None:
     commit(store, found["upload_id"])
 
     assert store.delete(f"/api/uploads/{found['upload_id']}").status_code == 409
+
+
+def test_who_discards_a_file_ends_its_check_and_nothing_is_left_of_it(store: httpx.Client, access: S3Access) -> None:
+    many = text(*[GOOD] * 500_000)
+    large, small = (send(store, content).json()["upload_id"] for content in (many, text(GOOD)))
+    until = time.monotonic() + 60
+    while not any("/scratch/" in item["path"] for batch in obstore.list(access.store("uploads")) for item in batch):
+        assert time.monotonic() < until, "the check does not begin"
+        time.sleep(0.02)
+    assert store.delete(f"/api/uploads/{large}").status_code == 204
+
+    assert checked(store, small)["state"] == "checked"
+    assert kept(access) == {small}
+
+
+def test_a_check_that_was_killed_does_not_hinder_the_next(store: httpx.Client, access: S3Access) -> None:
+    found = upload(store, GOOD)
+    options = access.storage_options
+    uri = f"{access.root}/uploads/{found['upload_id']}/scratch/lines"
+    write_deltalake(uri, pa.table({"of": ["a check that was killed"]}), storage_options=options)
+
+    assert store.post(f"/api/uploads/{found['upload_id']}/check").status_code == 200
+    assert checked(store, found["upload_id"])["state"] == "checked"
 
 
 def test_stores_see_their_own_uploads_and_planners_all(store: httpx.Client, as_role: AS) -> None:

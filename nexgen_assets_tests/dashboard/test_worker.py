@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from nexgen_assets.dashboard.worker import Worker, WorkerDiedError
+from nexgen_assets.dashboard.worker import WorkDroppedError, Worker, WorkerDiedError
 from nexgen_assets.decisions.rules import DecisionError
 
 
@@ -68,6 +68,20 @@ def test_work_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(WorkerDiedError, match="took more than"):
         worker.call(time.sleep, 60)
     assert worker.pid is None
+
+
+def test_work_that_nobody_wants_any_more_ends_and_what_waits_behind_it_goes_on(worker: Worker) -> None:
+    dropped, dropped_too = threading.Event(), threading.Event()
+    first = worker.submit_until(dropped, time.sleep, 60)
+    second = worker.submit_until(dropped_too, time.sleep, 60)
+    third = worker.submit(os.getpid)
+    until(lambda: worker.pid is not None)
+    dropped.set()
+    dropped_too.set()
+    for work in (first, second):
+        with pytest.raises(WorkDroppedError):
+            work.result(20)
+    assert third.result(20) == worker.pid
 
 
 def test_an_idle_process_ends() -> None:

@@ -22,10 +22,27 @@ from nexgen_assets.tables import (
 _SHOWN_DEMAND = tuple(name for name in DemandDay.model_fields if name != "estimated_demand_units")
 _KEPT_DEMAND = tuple(name for name in _SHOWN_DEMAND if name != "day")
 _NAMES = ("product_name", "category")
+_RECEIPTS = ("due_date", "order_units", "is_assumed_received")
 # days in stock: what would have sold on a day without
 _IN_STOCK_MEAN = "in_stock_mean_28"
 _FAN = ("target_date", "horizon", "mean", *QUANTILES, "model_version")
+# what the page of a product asks for, at most or at first
+_HISTORY_DAYS, _PAST_DAYS, _PAST_HORIZON = 730, 56, 7
+_PAST = ("target_date", "mean", "q10", "q90", "model_version")
 _TERMS = ("policy", "order_up_to_level", "lot_units", "inventory_source", "on_hand", "committed_units")
+
+
+def read_ahead(view: View) -> None:
+    """Read the days that the page of any product at any location shows."""
+    asked, origin = last_days(view, _HISTORY_DAYS), view.last_day(FORECASTS)
+    if asked:
+        view.read_ahead(DAILY_DEMAND, asked.start, asked.end, _KEPT_DEMAND)
+        view.read_ahead(DAILY_DEMAND, asked.end, asked.end, _NAMES)
+        view.read_ahead(CLEANED_FEATURES, asked.start, asked.end, (_IN_STOCK_MEAN,))
+        first, last = _origins(asked.end - timedelta(days=_PAST_DAYS - 1), asked.end, _PAST_HORIZON)
+        view.read_ahead(FORECASTS, first, last, _PAST, _at(_PAST_HORIZON))
+    if origin:
+        view.read_ahead(OPEN_ORDERS, origin, origin, _RECEIPTS)
 
 
 def demand_history(view: View, product_id: str, location: str, days: int) -> DemandHistory:
@@ -100,9 +117,8 @@ def _order_up_to(terms: dict[str, Any]) -> float | None:
 
 def _receipts(view: View, origin: date, product_id: str, location: str) -> tuple[dict[date, float], float]:
     """Units on order by the day on which they are due, and those of no known day."""
-    columns = ("due_date", "order_units", "is_assumed_received")
     due, undated = dict[date, float](), 0.0
-    for row in view.series(OPEN_ORDERS, product_id, location, origin, origin, columns).to_pylist():
+    for row in view.series(OPEN_ORDERS, product_id, location, origin, origin, _RECEIPTS).to_pylist():
         if row["is_assumed_received"]:
             continue
         if row["due_date"] is None:
@@ -136,14 +152,22 @@ def past_forecasts(view: View, product_id: str, location: str, horizon: int, day
     asked, item = last_days(view, days), (product_id, location)
     told = list[PastForecast]()
     if asked:
-        first, last = (day - timedelta(days=horizon) for day in (asked.start, asked.end))
-        columns = ("target_date", "mean", "q10", "q90", "model_version")
-        forecasts = view.series(FORECASTS, *item, first, last, columns, f'"horizon" = {horizon:d}')
+        first, last = _origins(asked.start, asked.end, horizon)
+        forecasts = view.series(FORECASTS, *item, first, last, _PAST, _at(horizon))
         sold = view.series(DAILY_DEMAND, *item, asked.start, asked.end, _KEPT_DEMAND).to_pylist()
         told = _compared(forecasts.sort_by("target_date").to_pylist(), {row["day"]: row for row in sold})
     return PastForecasts(
         snapshot_id=view.snapshot_id, product_id=product_id, location=location, horizon=horizon, days=told
     )
+
+
+def _origins(start: date, end: date, horizon: int) -> tuple[date, date]:
+    """First and last day on which forecasts of those days were made."""
+    return start - timedelta(days=horizon), end - timedelta(days=horizon)
+
+
+def _at(horizon: int) -> str:
+    return f'"horizon" = {horizon:d}'
 
 
 def _compared(forecasts: list[dict[str, Any]], sold: dict[date, dict[str, Any]]) -> list[PastForecast]:

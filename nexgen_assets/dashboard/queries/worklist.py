@@ -20,6 +20,7 @@ from nexgen_assets.decisions.book import DecisionBook, Published
 from nexgen_assets.decisions.rules import LineKey
 from nexgen_assets.decisions.standings import Standing, last_event, standings
 from nexgen_assets.decisions.worklist import WorkLine
+from nexgen_assets.forecasting.rows import SERIES, series_key
 from nexgen_assets.replenishment.orders import most_urgent
 from nexgen_assets.tables import ORDER_EXCEPTIONS, REORDER_RECOMMENDATIONS
 
@@ -62,15 +63,14 @@ class Filters:
 
 @dataclass(frozen=True)
 class Desk:
-    """The lines of a day, the most urgent first, and where each stands in the table of published rows."""
+    """The lines of a day, the most urgent first."""
 
     day: date | None
     lines: pa.Table
-    place: Mapping[LineKey, int]
 
     def line(self, product_id: str, location: str) -> OrderLine | None:
-        place = self.place.get(LineKey(self.day, product_id, location)) if self.day else None
-        return None if place is None else _told(self.lines.slice(place, 1))[0]
+        found = _told(_of_series(self.lines, product_id, location))
+        return found[0] if found else None
 
 
 class Desks:
@@ -95,17 +95,18 @@ def published_lines(view: View, keys: Sequence[LineKey]) -> Published:
     day = view.last_day(REORDER_RECOMMENDATIONS)
     if day is None:
         return Published()
-    rows, places = _published_rows(view, day), _places(view, day)
-    wanted = sorted({places[key] for key in keys if key in places})
-    return Published.of(day, rows.take(pa.array(wanted, pa.int64())))
+    rows = _published_rows(view, day)
+    wanted = _series_of([key for key in keys if key.day == day])
+    return Published.of(day, rows.filter(_index_in(series_key(rows), wanted).is_valid()))
 
 
 def published_row(view: View, key: LineKey, columns: Sequence[str]) -> dict[str, Any] | None:
     """Columns of the row that a line was published with; None if its day is not the newest or it has none."""
     if key.day != view.last_day(REORDER_RECOMMENDATIONS):
         return None
-    place = _places(view, key.day).get(key)
-    return None if place is None else _published_rows(view, key.day).select(columns).slice(place, 1).to_pylist()[0]
+    rows = _published_rows(view, key.day).select([*SERIES, *columns])
+    found = _of_series(rows, key.product_id, key.location).select(columns).to_pylist()
+    return found[0] if found else None
 
 
 def worklist(  # noqa: PLR0917
@@ -160,29 +161,29 @@ def _published_rows(view: View, day: date) -> pa.Table:
     return view.remembered(REORDER_RECOMMENDATIONS, f"urgent rows {day}", read)
 
 
-def _places(view: View, day: date) -> dict[LineKey, int]:
-    def read() -> dict[LineKey, int]:
-        return _places_of(_published_rows(view, day))
-
-    return view.remembered(REORDER_RECOMMENDATIONS, f"places {day}", read)
+def _places(keys: Sequence[LineKey], rows: pa.Table) -> pa.Array:
+    """Where the line of each key stands among the rows of its day; null if it is not there."""
+    return _index_in(_series_of(keys), series_key(rows))
 
 
-def _places_of(rows: pa.Table) -> dict[LineKey, int]:
-    keys = zip(*(rows[name].to_pylist() for name in LineKey._fields), strict=True)
-    return {LineKey(*key): place for place, key in enumerate(keys)}
+def _series_of(keys: Sequence[LineKey]) -> pa.Array:
+    return series_key(pa.table({name: pa.array([getattr(key, name) for key in keys], pa.string()) for name in SERIES}))
+
+
+def _of_series(rows: pa.Table, product_id: str, location: str) -> pa.Table:
+    rows = rows.filter(_equal(rows["product_id"], product_id))
+    return rows.filter(_equal(rows["location"], location))
 
 
 def _desk(view: View, day: date | None, book: DecisionBook) -> Desk:
     if day is None:
         empty = REORDER_RECOMMENDATIONS.arrow_schema.empty_table().select(COLUMNS)
-        return Desk(None, _with_decisions(empty, {}, {}, {}), {})
-    rows, places = _published_rows(view, day).select(COLUMNS), _places(view, day)
-    decided = standings(book.database, day)
-    if gone := [key for key in decided if key not in places]:
+        return Desk(None, _with_decisions(empty, 0, {}, pa.array([], pa.string())))
+    rows, decided = _published_rows(view, day).select(COLUMNS), standings(book.database, day)
+    published, places = rows.num_rows, _places(list(decided), rows).to_pylist()
+    if gone := [key for key, place in zip(decided, places, strict=True) if place is None]:
         rows = pa.concat_tables([rows, _rows_decided_on(book, day, gone)]).combine_chunks()
-        places = _places_of(rows)
-    lines = _with_decisions(rows, places, decided, _exceptions(view, day), gone=frozenset(gone))
-    return Desk(day, lines, places)
+    return Desk(day, _with_decisions(rows, published, decided, _exceptions(view, day, rows)))
 
 
 def _rows_decided_on(book: DecisionBook, day: date, keys: Sequence[LineKey]) -> pa.Table:
@@ -195,56 +196,61 @@ def _rows_decided_on(book: DecisionBook, day: date, keys: Sequence[LineKey]) -> 
     return pa.Table.from_pylist(told, schema=schema)
 
 
-def _exceptions(view: View, day: date) -> dict[LineKey, list[str]]:
-    """The exceptions of each line, the most money at risk first."""
-
-    def read() -> dict[LineKey, list[str]]:
-        columns = ("day", "product_id", "location", "exception", "exception_rank")
-        rows = view.rows(ORDER_EXCEPTIONS, day, day, columns).sort_by("exception_rank")
-        found: dict[LineKey, list[str]] = {}
-        for *key, exception in zip(*(rows[name].to_pylist() for name in columns[:4]), strict=True):
-            found.setdefault(LineKey(*key), []).append(exception)
-        return found
-
-    return view.remembered(ORDER_EXCEPTIONS, f"by line {day}", read)
+def _exceptions(view: View, day: date, rows: pa.Table) -> pa.Array:
+    """The exceptions of each row, the most money at risk first, separated by commas."""
+    raised = view.rows(ORDER_EXCEPTIONS, day, day, (*SERIES, "exception", "exception_rank"))
+    raised = raised.append_column("place", _index_in(series_key(raised), series_key(rows)))
+    raised = raised.filter(raised["place"].is_valid()).sort_by(
+        [("place", "ascending"), ("exception_rank", "ascending")]
+    )
+    ends = np.bincount(raised["place"].to_numpy(), minlength=rows.num_rows).cumsum()
+    of_row = pa.ListArray.from_arrays(pa.array([0, *ends], pa.int32()), raised["exception"].combine_chunks())
+    return pc.call_function("binary_join", [of_row, pa.scalar(",")])
 
 
 def _with_decisions(
-    rows: pa.Table,
-    places: Mapping[LineKey, int],
-    decided: Mapping[LineKey, Standing],
-    exceptions: Mapping[LineKey, list[str]],
-    gone: frozenset[LineKey] = frozenset(),
+    rows: pa.Table, published: int, decided: Mapping[LineKey, Standing], exceptions: pa.Array
 ) -> pa.Table:
-    """The rows with how each stands, and what follows of it."""
-    n = rows.num_rows
-    proposed = rows["order_units"].to_numpy()
-    columns: dict[str, Any] = {name: np.full(n, None, object) for name in DECIDED}
-    columns["proposed_units"][:] = columns["order_units"][:] = proposed
-    columns["standing"][:], columns["seen"][:], columns["is_override"][:] = "proposed", 0, False
-    columns["is_to_decide"][:] = proposed > 0
-    revisions = rows["revision"]
-    for key, standing in decided.items():
-        place = places[key]
-        row = None
-        if key not in gone:
-            row = {"revision": revisions[place].as_py(), "order_units": proposed[place]}
-        line = WorkLine(key, row, cast("Any", standing))
-        told = _of_decision(line, standing)
-        for name, value in told.items():
-            columns[name][place] = value
-    raised = np.full(n, "", object)
-    for key, names in exceptions.items():
-        if key in places:
-            raised[places[key]] = ",".join(names)
+    """The rows with how each stands, and what follows of it; the first `published` of them are proposed now."""
+    stands = _stands(rows, published, decided)
     base = rows.drop_columns(["order_units"])
-    for name, type_ in DECIDED.items():
-        base = base.append_column(name, pa.array(columns[name], type_))
-    base = base.append_column("exceptions", pa.array(raised, pa.string()))
+    for name in DECIDED:
+        base = base.append_column(name, stands[name])
+    base = base.append_column("exceptions", exceptions)
     base = base.append_column("order_value", pc.call_function("multiply", [base["order_units"], base["unit_cost"]]))
     base = base.append_column("is_unit_cost_assumed", _has_term(base["assumptions"], "unit_cost"))
-    base = base.append_column("place", pa.array(np.arange(n)))
+    base = base.append_column("place", pa.array(np.arange(rows.num_rows)))
     return base.append_column("words", _words(base))
+
+
+def _stands(rows: pa.Table, published: int, decided: Mapping[LineKey, Standing]) -> pa.Table:
+    """How each row stands: as it is proposed, unless somebody has decided on it."""
+    proposals, places = _proposals(rows), _places(list(decided), rows).to_pylist()
+    units, revisions = rows["order_units"], rows["revision"]
+    told = list[dict[str, Any]]()
+    for place, (key, standing) in zip(places, decided.items(), strict=True):
+        is_proposed = place < published
+        row = {"revision": revisions[place].as_py(), "order_units": units[place].as_py()} if is_proposed else None
+        told.append(_of_decision(WorkLine(key, row, cast("Any", standing)), standing))
+    taken = np.arange(rows.num_rows)
+    taken[places] = rows.num_rows + np.arange(len(places))
+    decisions = pa.Table.from_pylist(told, schema=proposals.schema)
+    return pa.concat_tables([proposals, decisions]).take(pa.array(taken))
+
+
+def _proposals(rows: pa.Table) -> pa.Table:
+    """How the rows stand where nobody has decided."""
+    n, units = rows.num_rows, rows["order_units"]
+    known = {
+        "proposed_units": units,
+        "order_units": units,
+        "standing": pa.repeat("proposed", n),
+        "is_to_decide": _is_positive(units),
+        "is_override": pa.repeat(False, n),
+        "seen": pa.repeat(0, n),
+    }
+    columns = {name: known.get(name, pa.nulls(n, type_)) for name, type_ in DECIDED.items()}
+    return pa.table(columns, schema=pa.schema(DECIDED))
 
 
 def _of_decision(line: WorkLine, standing: Standing) -> dict[str, Any]:
@@ -291,7 +297,7 @@ def _matching(lines: pa.Table, filters: Filters) -> pa.Table:
 
 def _is_of_interest(lines: pa.Table) -> pa.ChunkedArray:
     """Something to order, decided on, or blocked."""
-    is_order = pc.call_function("greater", [lines["order_units"], pa.scalar(0.0)])
+    is_order = _is_positive(lines["order_units"])
     is_decided = pc.call_function("greater", [lines["seen"], pa.scalar(0)])
     is_blocked = lines["blocked_reason"].is_valid()
     return pc.call_function("or", [pc.call_function("or", [is_order, is_decided]), is_blocked])
@@ -311,7 +317,7 @@ def _summands(lines: pa.Table) -> pa.Table:
     What a centre sends was paid when it was bought, and what a centre lacks its locations lose: each counts once.
     """
     is_bought, is_sold = lines["supplied_by"].is_null(), lines["supplied_locations"].is_null()
-    is_order = pc.call_function("greater", [lines["order_units"], pa.scalar(0.0)])
+    is_order = _is_positive(lines["order_units"])
     value = pc.call_function("if_else", [is_bought, lines["order_value"], pa.scalar(0.0)])
     at_risk = pc.call_function("if_else", [is_sold, lines["money_at_risk"].fill_null(0.0), pa.scalar(0.0)])
 
@@ -351,6 +357,14 @@ def _told(lines: pa.Table) -> list[OrderLine]:
 
 def _sum(values: pa.ChunkedArray) -> Any:
     return pc.sum(values).as_py() or 0  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _is_positive(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.call_function("greater", [values, pa.scalar(0.0)])
+
+
+def _index_in(keys: pa.Array, among: pa.Array) -> pa.Array:
+    return pc.index_in(keys, value_set=among)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _equal(values: pa.ChunkedArray, wanted: str) -> pa.ChunkedArray:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
 from datetime import UTC, datetime
 from itertools import count
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from nexgen_assets.dashboard.uploads.checking import Candidate, check
 from nexgen_assets.dashboard.uploads.names import numbered, safe_name
 from nexgen_assets.dashboard.uploads.records import State, UploadBook, UploadRow
 from nexgen_assets.dashboard.uploads.storing import UploadStore, require_size
-from nexgen_assets.dashboard.worker import Worker, WorkerDiedError, for_worker
+from nexgen_assets.dashboard.worker import WorkDroppedError, Worker, WorkerDiedError, for_worker
 from nexgen_assets.decisions.rules import ConflictError, DecisionError
 from nexgen_assets.io_managers.evolution import OutdatedTableError
 from nexgen_assets.landing_zone import LandingZoneError
@@ -46,7 +46,8 @@ class UploadDesk:
         self._settings = settings
         self._store = store
         self._worker = worker
-        self._checks: set[str] = set()
+        # what runs or waits, and how to drop it
+        self._checks: dict[str, Event] = {}
         self._lock = Lock()
         # one commit at a time: whoever finds a commit that was begun finishes it
         self._commits = Lock()
@@ -86,9 +87,9 @@ class UploadDesk:
         with self._lock:
             if row.upload_id in self._checks:
                 return
-            self._checks.add(row.upload_id)
+            dropped = self._checks[row.upload_id] = Event()
         candidate = Candidate(row.upload_id, row.kind, self._landing_key(row), row.content_hash, datetime.now(UTC))
-        self._worker.submit(check, for_worker(self._settings), candidate).add_done_callback(
+        self._worker.submit_until(dropped, check, for_worker(self._settings), candidate).add_done_callback(
             lambda done: self._keep(row.upload_id, done)
         )
 
@@ -123,9 +124,13 @@ class UploadDesk:
             return self._found(upload_id)
 
     def discard(self, upload_id: str, who: str, address: str | None = None) -> None:
-        """Raises ConflictError for what is committed."""
+        """Forget an upload; a check of it that runs is ended. Raises ConflictError for what is committed."""
         if not self.book.discard(upload_id, who, address):
             raise ConflictError("this upload is committed, or gone already: nothing is left to discard")
+        with self._lock:
+            dropped = self._checks.get(upload_id)
+        if dropped is not None:
+            dropped.set()
         self._store.delete(upload_id)
 
     def _claim(self, row: UploadRow, choice: IfPresent | None) -> None:
@@ -155,6 +160,8 @@ class UploadDesk:
             self.book.checked(upload_id, done.result())
         except CancelledError:
             pass
+        except WorkDroppedError:
+            self._store.delete(upload_id)  # what it wrote until it ended
         except _TOLD as error:
             self.book.check_failed(upload_id, str(error))
         except Exception:  # noqa: BLE001  # nobody else would tell
@@ -162,7 +169,7 @@ class UploadDesk:
             self.book.check_failed(upload_id, "the check itself failed; the server's log says more. Check again")
         finally:
             with self._lock:
-                self._checks.discard(upload_id)
+                self._checks.pop(upload_id, None)
 
     def _landing_key(self, row: UploadRow) -> str:
         return f"{row.kind}/{row.uploaded_by}/{row.name}"

@@ -29,10 +29,12 @@ from nexgen_assets.resources.spark_engine import connect, embedded_engine, spark
 from nexgen_assets.sales.cleaning import cleaned, rejected
 from nexgen_assets.sales.csv_records import LandingFile
 from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_file
+from nexgen_assets.sales.overlaps import OverlappingFiles
 from nexgen_assets.settings import Settings
 from nexgen_assets.tables import DAY, PRODUCTS, RAW_SALES
 
 SCRATCH = "scratch"
+REFUSED_AT_ONCE = 1_000_000
 
 Row = dict[str, Any]
 Totals = Mapping[date, Row]
@@ -58,6 +60,7 @@ def check_sales(  # noqa: PLR0917
     beside = replace(mine, key=_free_key(mine.key, manifest)) if is_present else mine
     landed = _readable(zone, manifest)
     days = sorted({*survey.days, *(day for row in landed if row["file_key"] == mine.key for day in row["days"])})
+    store.delete(f"{upload_id}/{SCRATCH}")  # of a check that was killed
     scratch = _Scratch(store, f"{upload_id}/{SCRATCH}")
     try:
         batches = chain(_landed(zone, landed, days), sales_lines(content, beside, survey, usable))
@@ -170,7 +173,7 @@ class _DryRun:
         refused = rejected(raw, self.products, self.settings.calendar_start, overlapping)
         bad = self.scratch.kept(refused, name)
         is_mine = (F.col("file_key") == key) & (F.col("file_version") == self.file.version)
-        return _Cleaning(bad, cleaned(raw, bad, overlapping), is_mine)
+        return _Cleaning(raw, bad, is_mine, overlapping)
 
     def _is_uploaded(self) -> Column:
         return (F.col("file_key") == self.file.key) & (F.col("file_version") == self.file.version)
@@ -178,17 +181,32 @@ class _DryRun:
 
 @dataclass(frozen=True)
 class _Cleaning:
-    """The lines that the rules refuse and those that they keep, and which are the upload's."""
+    """All lines, those that the rules refuse, and which are the upload's."""
 
+    raw: DataFrame
     bad: DataFrame
-    good: DataFrame
     is_mine: Column
+    overlapping: OverlappingFiles
 
     def totals(self) -> Totals:
         """Day -> lines kept of all files, and the units they sold; returns are no sales."""
         sold = F.sum(F.when(~F.col("is_return"), F.col("quantity")))
-        rows = self.good.groupBy(DAY).agg(F.count("*").alias("lines"), sold.alias("units")).collect()
-        return {row[DAY]: {"lines": row["lines"], "units": float(row["units"] or 0)} for row in rows}
+        found: dict[date, Row] = {}
+        for is_now in self._some_days():
+            good = cleaned(self.raw.where(is_now), self.bad.where(is_now), self.overlapping)
+            rows = good.groupBy(DAY).agg(F.count("*").alias("lines"), sold.alias("units")).collect()
+            found |= {row[DAY]: {"lines": row["lines"], "units": float(row["units"] or 0)} for row in rows}
+        return found
+
+    def _some_days(self) -> Iterator[Column]:
+        """Every day once, as few at a time as the memory holds refused lines of: a join keeps all of them there."""
+        is_later, lines = F.lit(True), 0  # of every day so far
+        for row in self.bad.groupBy(DAY).agg(F.count("*").alias("lines")).orderBy(DAY).collect():
+            if lines and lines + row["lines"] > REFUSED_AT_ONCE:
+                yield is_later & (F.col(DAY) < row[DAY])
+                is_later, lines = F.col(DAY) >= row[DAY], 0
+            lines += row["lines"]
+        yield is_later
 
     def rules(self) -> list[Row]:
         """The upload's lines that are not kept, counted by rule, the most frequent first."""

@@ -1,5 +1,6 @@
 /** Files that people upload: sending them with a progress that is seen, and what became of them. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { ApiError, api, read, type Schemas } from "~/api/client";
 
 export type Upload = Schemas["UploadAnswer"];
@@ -33,6 +34,14 @@ export const useUpload = (upload_id: string) =>
       return (found.state === "received" ? 1 : 4) * SECOND;
     },
   });
+
+/** The list asks again as soon as the upload that is looked at has come further. */
+export function useListFollows(state: Upload["state"] | undefined) {
+  const client = useQueryClient();
+  useEffect(() => {
+    if (state) client.invalidateQueries({ queryKey: [...UPLOADS, "list"] });
+  }, [client, state]);
+}
 
 function useChange<Said, Result>(send: (said: Said) => Promise<Result>) {
   const client = useQueryClient();

@@ -1,6 +1,6 @@
 /** Uploads: hand a file in, read what is wrong with it, commit it, and see it arrive. */
 import { useMay } from "~/api/queries";
-import { type Upload, useUpload, useUploads } from "~/api/uploads";
+import { type Upload, useListFollows, useUpload, useUploads } from "~/api/uploads";
 import { Loaded, Notice, PageHead, Panel } from "~/design/blocks";
 import * as format from "~/design/format";
 import { useSearchState } from "~/design/search-state";
@@ -55,6 +55,7 @@ function Desk() {
 
 function Chosen({ id, onGone }: { id: string; onGone: () => void }) {
   const upload = useUpload(id);
+  useListFollows(upload.data?.state);
   return (
     <Loaded query={upload} what="upload" lines={5}>
       {(data) => <ReportPanel upload={data} onGone={onGone} />}

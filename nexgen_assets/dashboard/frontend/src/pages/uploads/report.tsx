@@ -60,6 +60,12 @@ function Standing({ upload }: { upload: UploadDetail }) {
     return (
       <div>
         <p className="text-muted">Every line is read as the daily run would read it.</p>
+        {upload.bytes > LARGE_BYTES && (
+          <p className="text-muted">
+            {format.count(upload.bytes / 1e6)} MB take minutes, and checks go one after the other: you may
+            leave this page. Discard ends the check.
+          </p>
+        )}
         <Loading what="the report" />
       </div>
     );
@@ -92,6 +98,8 @@ function Standing({ upload }: { upload: UploadDetail }) {
     </>
   );
 }
+
+const LARGE_BYTES = 50_000_000;
 
 const TOLD: Partial<Record<UploadDetail["state"], string>> = {
   committed: "Landed: the next look at the landing zone takes it up",
