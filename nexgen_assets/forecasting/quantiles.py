@@ -31,7 +31,7 @@ LEVELS = (
 FLOOR_SHARE = 0.2  # of the level
 BELOW_FLOOR = -1.0
 FEWEST_ERRORS = 30  # of forecasts below the floor or far below the others, for quantiles of their own
-SPAN = 16.0  # the largest forecast of a segment is at most so many times the least, where errors suffice
+SPAN = 256.0  # the largest forecast of a segment is at most so many times the least, where errors suffice
 # at most so many segments, and at least so many errors of a step in each: those of one series' days are much alike
 DAILY_SEGMENTS, DAILY_ERRORS = 32, 1_000
 INTERVAL_SEGMENTS, INTERVAL_ERRORS = 8, 150

@@ -113,10 +113,10 @@ def test_series_that_wake_up_do_not_widen_what_is_said_of_others(woken: int) -> 
 
 
 def test_few_series_of_a_size_share_the_errors_of_the_next_larger() -> None:
-    rng, level = np.random.default_rng(9), np.array([0.5] * 5 + [40.0] * 95)
+    rng, level = np.random.default_rng(9), np.array([0.1] * 5 + [40.0] * 95)
     means = np.repeat(level[:, None], HORIZON_DAYS, axis=1)
     interval = calibrate(rng.poisson(means).astype(float), means, level).interval
-    small, large = interval.segment(np.array([0.5, 40.0]), np.array([0.5, 40.0]))
+    small, large = interval.segment(np.array([0.1, 40.0]), np.array([0.1, 40.0]))
     assert small < large
     assert interval.ratios[small] == interval.ratios[small + 1]
 
