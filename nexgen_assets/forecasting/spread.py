@@ -2,7 +2,7 @@
 
 What belongs here: learning it. What does not: asking it (`model.py`), and how far errors go beyond it (`quantiles.py`).
 
-It is learnt where the mean was not: each booster of the mean forecasts the rows of the other one. Few small trees tell
+It is learnt where the mean was not: rows of one booster of the mean are forecast by the other one. Few small trees tell
 which products, days and horizons are harder to forecast than others; more do no better.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nexgen_assets.forecasting.lessons import TrainingRows
-from nexgen_assets.forecasting.model import MeanModel, Real32, SpreadModel, average_forecast
+from nexgen_assets.forecasting.model import MeanModel, SpreadModel, average_forecast
 from nexgen_assets.forecasting.quantiles import scale_of
 
 PARAMETERS: dict[str, Any] = {
@@ -30,27 +30,22 @@ LARGEST_ERROR = 10.0  # of the forecast: a series that wakes up says nothing of 
 
 
 def fit_spread_model(rows: TrainingRows, model: MeanModel, threads: int) -> SpreadModel:
-    """How far these rows' demand lies from what `model`, which learnt from them, says of it without having seen it."""
+    """How far demand lies from what `model`, which learnt from these rows, says of rows that it had not seen.
+
+    The rows of the first booster alone, forecast by the others: as good as all, in half the time.
+    """
     import xgboost
 
-    forecast = _unseen(rows, model, threads)
-    error = np.minimum(np.abs(rows.lessons.target - forecast) / scale_of(forecast, rows.frame.level), LARGEST_ERROR)
-    weight = rows.lessons.weight * forecast  # each unit counts the same
-    data = xgboost.QuantileDMatrix(
-        rows.frame.matrix, error, weight=weight / weight.mean(), max_bin=PARAMETERS["max_bin"]
-    )
+    part = rows.parts[0]
+    matrix, level = np.ascontiguousarray(rows.frame.matrix[part]), rows.frame.level[part]
+    others = model.loaded[1:]
+    for booster in others:
+        booster.set_param({"nthread": threads})
+    forecast = average_forecast(others, matrix) * level * np.float32(model.mean_factor)
+    error = np.minimum(np.abs(rows.lessons.target[part] - forecast) / scale_of(forecast, level), LARGEST_ERROR)
+    weight = rows.lessons.weight[part] * forecast  # each unit counts the same
+    data = xgboost.QuantileDMatrix(matrix, error, weight=weight / weight.mean(), max_bin=PARAMETERS["max_bin"])
     usual = float(np.average(error, weights=weight))
     booster = xgboost.train({**PARAMETERS, "base_score": usual, "nthread": threads}, data, ROUNDS)
     booster.set_param({"nthread": 0})  # the number of threads is no part of the model
     return SpreadModel(bytes(booster.save_raw("ubj")))
-
-
-def _unseen(rows: TrainingRows, model: MeanModel, threads: int) -> Real32:
-    """Forecasts of the rows, in units, each by the boosters that did not learn from it."""
-    for booster in model.loaded:
-        booster.set_param({"nthread": threads})
-    relative = np.empty(len(rows.frame.level), np.float32)
-    for number, part in enumerate(rows.parts):
-        others = [booster for i, booster in enumerate(model.loaded) if i != number]
-        relative[part] = average_forecast(others, np.ascontiguousarray(rows.frame.matrix[part]))
-    return relative * rows.frame.level * np.float32(model.mean_factor)
