@@ -1,10 +1,10 @@
 """`nexgen backtest`: a panel's file in, forecasts from past origins out, and what they scored."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -31,18 +31,19 @@ def run_backtest(  # noqa: PLR0917
     """
     from nexgen_assets.resources.spark_engine import connect, embedded_engine
 
-    panel = read_panel(path, columns)
-    refuse_impossible(panel, origins, horizon_days, intervals)
     unfinished = output.with_name(output.name + ".unfinished")
     writer: pq.ParquetWriter | None = None
     grid = Grid(title="Each model on the days before its origin that it had not seen", title_justify="left", box=None)
     for name in ("origin", "series", "WRMSSE", "WAPE of total", "bias"):
         grid.add_column(name, justify="right")
     try:
-        with embedded_engine() as remote, console.status("features") as status:
-            # while the engine computes features, this process has nothing to do: XGBoost takes a second to import
-            Thread(target=import_module, args=("xgboost",)).start()
-            session = connect(remote)
+        with embedded_engine() as remote, console.status("features") as status, ThreadPoolExecutor() as pool:
+            # Spark's client and XGBoost take a second each to import: meanwhile the panel is read, features computed
+            connecting = pool.submit(connect, remote)
+            panel = read_panel(path, columns)
+            refuse_impossible(panel, origins, horizon_days, intervals)
+            pool.submit(import_module, "xgboost")
+            session = connecting.result()
             for rows, model in backtest(session, panel, origins, horizon_days, intervals, settings):
                 writer = writer or pq.ParquetWriter(unfinished, rows.schema)
                 writer.write_table(rows)

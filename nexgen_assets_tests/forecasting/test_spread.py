@@ -12,7 +12,7 @@ from nexgen_assets.forecasting.spread import LARGEST_ERROR, fit_spread_model
 from nexgen_assets.forecasting.training import recipe_of
 from nexgen_assets_tests.forecasting.test_boosting import DAYS, MEAN, PLANNED, sample_of, series_rows
 
-SERIES = 200
+SERIES = 400
 SHAPES = (50.0, 2.0)  # of gamma demand around one mean: calm, and wild
 RECIPE = recipe_of(PLANNED, 10_000, "US")
 
