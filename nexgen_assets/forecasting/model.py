@@ -40,6 +40,7 @@ Scores = dict[str, dict[str, float]]
 STORED_FEATURES = feature_names(PlannedPromotions.none())
 BOOSTER_FILE = "model-{}.ubj"
 SPREAD_FILE = "spread.ubj"
+SMALLEST_SPREAD = 0.05  # errors of what hardly ever errs, told in its spread, would widen the quantiles of all others
 MANIFEST_FILE = "manifest.json"
 CODE_VERSION = "6"
 SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
@@ -123,9 +124,9 @@ class SpreadModel:
     booster: bytes
 
     def of(self, frame: Frame, threads: int) -> Real32:
-        """Spread [rows of the frame], above 0."""
+        """Spread [rows of the frame], at least SMALLEST_SPREAD."""
         self._loaded.set_param({"nthread": threads})
-        return self._loaded.inplace_predict(frame.matrix)
+        return np.maximum(self._loaded.inplace_predict(frame.matrix), np.float32(SMALLEST_SPREAD))
 
     @cached_property
     def _loaded(self) -> "xgboost.Booster":

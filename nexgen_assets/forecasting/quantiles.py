@@ -128,12 +128,12 @@ def standardised(ratios: Reals, spread: Reals) -> Floats:
     negative, and no demand is none.
     """
     above = 1 + (ratios - 1) / spread
-    return np.where(ratios > 1, above, np.maximum(ratios, 0) ** (1 / np.asarray(spread, np.float64)))
+    return np.where(ratios > 1, above, np.clip(ratios, 0, 1) ** (1 / np.asarray(spread, np.float64)))
 
 
 def unstandardised(ratios: Reals, spread: Reals) -> Floats:
     """Undoes `standardised`."""
-    return np.where(ratios > 1, 1 + (ratios - 1) * spread, np.maximum(ratios, 0) ** np.asarray(spread, np.float64))
+    return np.where(ratios > 1, 1 + (ratios - 1) * spread, np.clip(ratios, 0, 1) ** np.asarray(spread, np.float64))
 
 
 def spread_of_sums(means: Reals, spread: Reals) -> Floats:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from nexgen_assets.forecasting.lessons import TrainingRows
-from nexgen_assets.forecasting.model import MeanModel, SpreadModel, average_forecast
-from nexgen_assets.forecasting.quantiles import scale_of
+from nexgen_assets.forecasting.model import SMALLEST_SPREAD, MeanModel, SpreadModel, average_forecast
+from nexgen_assets.forecasting.quantiles import TINY, scale_of
 
 PARAMETERS: dict[str, Any] = {
     "objective": "count:poisson",  # a mean that is never negative
@@ -43,9 +43,9 @@ def fit_spread_model(rows: TrainingRows, model: MeanModel, threads: int) -> Spre
         booster.set_param({"nthread": threads})
     forecast = average_forecast(others, matrix) * level * np.float32(model.mean_factor)
     error = np.minimum(np.abs(rows.lessons.target[part] - forecast) / scale_of(forecast, level), LARGEST_ERROR)
-    weight = rows.lessons.weight[part] * forecast  # each unit counts the same
+    weight = rows.lessons.weight[part] * np.maximum(forecast, TINY)  # each unit counts the same
     data = xgboost.QuantileDMatrix(matrix, error, weight=weight / weight.mean(), max_bin=PARAMETERS["max_bin"])
-    usual = float(np.average(error, weights=weight))
+    usual = max(float(np.average(error, weights=weight)), SMALLEST_SPREAD)
     booster = xgboost.train({**PARAMETERS, "base_score": usual, "nthread": threads}, data, ROUNDS)
     booster.set_param({"nthread": 0})  # the number of threads is no part of the model
     return SpreadModel(bytes(booster.save_raw("ubj")))

@@ -97,7 +97,7 @@ def fit(data: TrainingData, covariates: Covariates, recipe: Recipe, threads: int
     learnt = rows.until(data.holdout_origin)
     judged = _judged(learnt, holdout, covariates, recipe, threads)
     spread_model = fit_spread_model(learnt, judged, threads)
-    del learnt
+    del learnt  # the second fit needs the memory
     means, spread = means_and_spread(
         judged, spread_model, holdout.features, covariates, threads, horizon_days=data.horizon_days
     )

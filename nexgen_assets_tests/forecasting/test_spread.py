@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.boosting import fit_mean_model
 from nexgen_assets.forecasting.lessons import TrainingRows
-from nexgen_assets.forecasting.model import means_and_spread
+from nexgen_assets.forecasting.model import SMALLEST_SPREAD, means_and_spread
 from nexgen_assets.forecasting.spread import LARGEST_ERROR, fit_spread_model
 from nexgen_assets.forecasting.training import recipe_of
 from nexgen_assets_tests.forecasting.test_boosting import DAYS, MEAN, PLANNED, sample_of, series_rows
@@ -58,6 +58,12 @@ def test_a_series_that_wakes_up_counts_as_far_as_it_goes() -> None:
     demand[0] = 1e6
     spread, _ = spread_learnt_from(demand)
     assert 0 < spread.min() <= spread.max() <= LARGEST_ERROR
+
+
+@pytest.mark.parametrize("units", [0.0, MEAN], ids=["nothing", "always the same"])
+def test_what_never_errs_has_the_smallest_spread(units: float) -> None:
+    spread, _ = spread_learnt_from(np.full((SERIES, DAYS), units))
+    np.testing.assert_array_equal(spread, np.float32(SMALLEST_SPREAD))
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
