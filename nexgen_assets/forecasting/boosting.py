@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nexgen_assets.forecasting.frame import Covariates, all_horizons, expand
+from nexgen_assets.forecasting.frame import LEVEL_FLOOR, Covariates, all_horizons, expand, level_of
 from nexgen_assets.forecasting.holdout import Holdout
 from nexgen_assets.forecasting.lessons import TrainingRows
 from nexgen_assets.forecasting.model import MeanModel, average_forecast
@@ -122,12 +122,17 @@ class Watched:
 
     @classmethod
     def of(cls, holdout: Holdout, covariates: Covariates, categories: tuple[str, ...], country: str) -> "Watched":
-        """Those of a hold-out, every second, third ... of its series where they are many."""
+        """Those of a hold-out, every second, third ... of its series where they are many.
+
+        Without those that had not sold for a season: one that wakes up, as a shop that opens, sells thousands of times
+        what any number of rounds expects, and would alone decide on it.
+        """
         series, days = holdout.demand.shape
         chosen = slice(None, None, -(-series * days // WATCHED_ROWS))
         features, demand = holdout.features.take(np.arange(series)[chosen]), holdout.demand[chosen].ravel()
         rows, horizons = all_horizons(features.num_rows, days)
-        told = np.flatnonzero(np.isfinite(demand) & ~holdout.is_stockout[chosen].ravel())
+        is_awake = np.repeat(level_of(features) > LEVEL_FLOOR, days)
+        told = np.flatnonzero(np.isfinite(demand) & ~holdout.is_stockout[chosen].ravel() & is_awake)
         frame = expand(features, rows[told], horizons[told], covariates, categories, country)
         return cls(frame.matrix, frame.level, demand[told])
 

@@ -23,13 +23,13 @@ from nexgen_assets.tables import QUANTILES
 
 Reals = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
+Steps = tuple[tuple[float, ...], ...]  # [step][LEVELS]
 
 LEVELS = (
     *(0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85),
     *(0.9, 0.95, 0.975, 0.99, 0.995, 0.999),
 )
 FLOOR_SHARE = 0.2  # of the level
-BELOW_FLOOR = -1.0
 FEWEST_ERRORS = 30  # of forecasts below the floor or far below the others, for quantiles of their own
 SPAN = 256.0  # the largest forecast of a segment is at most so many times the least, where errors suffice
 # at most so many segments, and at least so many errors of a step in each: those of one series' days are much alike
@@ -46,12 +46,12 @@ DECIMALS = 6
 class RatioTable:
     """Quantiles of error ratios, `standardised`: `ratios` [segment][step][LEVELS], never falling along the levels.
 
-    `edges` are the inner borders of the segments, in units a day of the forecast; the first segment, below the border
-    0, is that of forecasts below the floor (`_size`).
+    `edges` are the inner borders of the segments, in units a day of the forecast; the first segments, below the border
+    0, are those of forecasts below the floor, by their level (`_size`).
     """
 
     edges: tuple[float, ...]
-    ratios: tuple[tuple[tuple[float, ...], ...], ...]
+    ratios: tuple[Steps, ...]
 
     @cached_property
     def array(self) -> Floats:
@@ -151,8 +151,8 @@ def scale_of(means: Reals, level: Reals) -> Floats:
 
 
 def _size(means: Reals, level: Reals) -> Floats:
-    """What forecasts are pooled by: units a day, or BELOW_FLOOR."""
-    return np.where(means < FLOOR_SHARE * level, BELOW_FLOOR, means)
+    """What forecasts are pooled by, in units a day: themselves, or below the floor the level, negative."""
+    return np.where(means < FLOOR_SHARE * level, -level, means)
 
 
 def _pool(ratios: Floats, size: Floats, segments: int, errors: int, fewest: int) -> RatioTable:
@@ -172,9 +172,23 @@ def _pool(ratios: Floats, size: Floats, segments: int, errors: int, fewest: int)
     ]
     if edges and (usual & (segment == 0)).sum() < fewest * len(steps):
         pooled[0] = pooled[1]
-    small = ratios[is_known & is_small]
-    below_floor = (_levels_of(small),) * len(steps) if len(small) >= FEWEST_ERRORS else pooled[0]
-    return RatioTable((0.0, *edges), (below_floor, *pooled))
+    below, of_below = _pool_below_floor(ratios[is_known & is_small], size[is_known & is_small], pooled[0])
+    return RatioTable((*below, 0.0, *edges), (*of_below, *pooled))
+
+
+def _pool_below_floor(ratios: Floats, size: Floats, otherwise: Steps) -> tuple[tuple[float, ...], list[Steps]]:
+    """Borders of negative sizes, and the quantiles of each segment: all steps' together, `otherwise` without errors.
+
+    Levels of a segment keep within SPAN: what a shop sells that opened says nothing of the others' closed days.
+    """
+    borders = tuple(-border for border in reversed(_within_span((), -size, FEWEST_ERRORS)))
+    segment = np.searchsorted(np.asarray(borders), size, side="right")
+    pooled: list[Steps] = []
+    for s in range(len(borders) + 1):
+        errors = ratios[segment == s]
+        enough = len(errors) >= FEWEST_ERRORS
+        pooled.append((_levels_of(errors),) * len(otherwise) if enough else (pooled or [otherwise])[-1])
+    return borders, pooled
 
 
 def _within_span(edges: tuple[float, ...], sizes: Floats, fewest: int) -> tuple[float, ...]:

@@ -1,5 +1,6 @@
 """Boosting stops when days after those learnt from are told no better, however high the level of these days is."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -115,6 +116,17 @@ def test_days_out_of_stock_or_unknown_stop_nothing() -> None:
     kept = [h for h in range(DAYS) if h % 3 and h != 1]
     np.testing.assert_array_equal(told.demand.reshape(SERIES, -1), watched[:, kept])
     assert told.matrix[: len(kept), 0].tolist() == [h + 1 for h in kept]
+
+
+def test_a_shop_that_opens_is_not_watched() -> None:
+    watched = noisy_week(2, 0.5)
+    holdout = holdout_of(watched)
+    slept = holdout.features.take([0, 1]).drop_columns(["demand_mean_28", "demand_mean_91"])
+    for name in ("demand_mean_28", "demand_mean_91"):
+        slept = slept.append_column(name, pa.array([0.0, 0.0], pa.float32()))
+    features = pa.concat_tables([slept.select(holdout.features.column_names), holdout.features.slice(2)])
+    told = watched_of(replace(holdout, features=features))
+    np.testing.assert_array_equal(told.demand.reshape(-1, DAYS), watched[2:])
 
 
 def test_of_many_series_every_second_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:

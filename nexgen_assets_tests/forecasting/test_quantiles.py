@@ -72,6 +72,21 @@ def test_closed_days_of_fast_movers_say_nothing_of_slow_movers(
     assert not quantiles["q99"][level > 50][:, 6::7].any()
 
 
+def test_a_shop_that_opens_says_nothing_of_the_closed_days_of_others(
+    closed_on_sundays: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Forecasts of a shop that has not sold yet are far below a level that is itself next to nothing."""
+    demand, means, level = closed_on_sundays
+    opened = 5
+    calibration = calibrate(
+        np.vstack([demand, np.full((opened, HORIZON_DAYS), 80.0)]),
+        np.vstack([means, np.full((opened, HORIZON_DAYS), 0.001)]),
+        np.append(level, np.full(opened, 0.01)),
+    )
+    quantiles = daily_quantiles(means, level, calibration)
+    assert not quantiles["q99"][level > 50][:, 6::7].any()
+
+
 def test_too_few_forecasts_below_the_floor_have_the_errors_of_the_smallest() -> None:
     rng, level, means = np.random.default_rng(6), np.full(100, 10.0), np.full((100, HORIZON_DAYS), 10.0)
     means[0, 0] = 1.0
