@@ -47,6 +47,8 @@ class TrainingRows:
         if np.ptp(target_days(sample)) < DAYS_TO_LEARN_THE_YEAR:
             # of a day of the year seen once nothing can be told apart from that month's chance: no tree may ask for it
             frame.matrix[:, feature_names(covariates).index(DAY_OF_YEAR)] = np.nan
+        # what is the same in all rows parts none of them: empty, it costs the boosters no time
+        frame.matrix[:, frame.matrix.min(axis=0) == frame.matrix.max(axis=0)] = np.nan
         return cls(sample, frame, categories, country)
 
     def until(self, last: date) -> "TrainingRows":

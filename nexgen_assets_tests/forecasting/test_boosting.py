@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nexgen_assets.forecasting import boosting
 from nexgen_assets.forecasting.boosting import MOST_ROUNDS, ROUNDS_AT_ONCE, Watched, fit_mean_model
-from nexgen_assets.forecasting.frame import PlannedPromotions, feature_names
+from nexgen_assets.forecasting.frame import Frame, PlannedPromotions, feature_names
 from nexgen_assets.forecasting.holdout import Holdout
 from nexgen_assets.forecasting.lessons import TrainingRows
 from nexgen_assets.forecasting.training import recipe_of
@@ -127,6 +127,20 @@ def test_a_shop_that_opens_is_not_watched() -> None:
     features = pa.concat_tables([slept.select(holdout.features.column_names), holdout.features.slice(2)])
     told = watched_of(replace(holdout, features=features))
     np.testing.assert_array_equal(told.demand.reshape(-1, DAYS), watched[2:])
+
+
+def test_what_is_the_same_in_all_rows_is_left_empty_and_changes_no_forecast() -> None:
+    sample, recipe = sample_of(noisy_week(1, 0.9)), recipe_of(PLANNED, 10_000, "US", {"min_child_weight": 1})
+    rows, holdout = rows_of(sample), holdout_of(noisy_week(2, 0.9))
+    constant = [feature_names(PLANNED).index(name) for name in ("log_level", "relative_mean_28", "category_code")]
+    assert np.isnan(rows.frame.matrix[:, constant]).all()
+
+    told = rows.frame.matrix.copy()
+    told[:, constant] = watched_of(holdout).matrix[0, constant]
+    both = [replace(rows, frame=Frame(matrix, rows.frame.level)) for matrix in (rows.frame.matrix, told)]
+    empty, full = (fit_mean_model(part, recipe, 40, threads=1) for part in both)
+    np.testing.assert_array_equal(empty.means(holdout.features, PLANNED), full.means(holdout.features, PLANNED))
+    assert np.ptp(full.means(holdout.features, PLANNED)) > MEAN / 2
 
 
 def test_of_many_series_every_second_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
