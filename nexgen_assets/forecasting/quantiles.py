@@ -37,6 +37,7 @@ DAILY_SEGMENTS, DAILY_ERRORS = 32, 1_000
 INTERVAL_SEGMENTS, INTERVAL_ERRORS = 8, 150
 # of few series a few segments, and fewer errors in each: pooled with slow movers', a fast mover's tail is far too long
 FEW_SEGMENTS, FEW_ERRORS, FEWEST_INTERVAL_ERRORS = 4, 40, 20
+DAYS_A_WEEK = 7
 SMALLEST_SHARE = 2.0**-11
 TINY = 1e-9  # units a day: days on which nothing is expected are alike
 DECIMALS = 6
@@ -101,18 +102,29 @@ def calibrate(
     spread = np.ones(means.shape) if spread is None else spread
     level = level[:, None]
     daily = standardised(np.where(censored, np.nan, actuals) / scale_of(means, level), spread)
-    lengths = np.arange(1, actuals.shape[1] + 1)
-    sums, expected = (np.cumsum(units, axis=1) for units in (uncensored(actuals, means, censored), means))
+    ratios, sizes = _of_intervals(uncensored(actuals, means, censored), means, level, spread)
     return Calibration(
         _pool(daily.reshape(-1, 1), _size(means, level).reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS, FEWEST_ERRORS),
-        _pool(
-            standardised(sums / scale_of(expected, level * lengths), spread_of_sums(means, spread)),
-            _size(expected / lengths, level),
-            INTERVAL_SEGMENTS,
-            _errors_of_interval(len(level)),
-            FEWEST_INTERVAL_ERRORS,
-        ),
+        _pool(ratios, sizes, INTERVAL_SEGMENTS, _errors_of_interval(len(level)), FEWEST_INTERVAL_ERRORS, len(level)),
     )
+
+
+def _of_intervals(actuals: Reals, means: Reals, level: Reals, spread: Reals) -> tuple[Floats, Floats]:
+    """Error ratios and sizes [starts x series, lengths] of demand summed over 1, 2 ... days, first those from day 1 on.
+
+    Weeks later, intervals of the same weekdays begin again, as far as the days reach: from one start alone, whatever
+    befell all series at once (a holiday that nobody told) would count as what is to be expected of every such interval.
+    """
+    days = actuals.shape[1]
+    ratios, sizes = [], []
+    for start in range(0, days, DAYS_A_WEEK):
+        lengths, missing = np.arange(1, days - start + 1), ((0, 0), (0, start))
+        sums, expected = (np.cumsum(units[:, start:], axis=1) for units in (actuals, means))
+        of_sums = spread_of_sums(means[:, start:], spread[:, start:])
+        of_start = standardised(sums / scale_of(expected, level * lengths), of_sums)
+        ratios.append(np.pad(of_start, missing, constant_values=np.nan))
+        sizes.append(np.pad(_size(expected / lengths, level), missing, constant_values=np.nan))
+    return np.concatenate(ratios), np.concatenate(sizes)
 
 
 def _errors_of_interval(series: int) -> int:
@@ -155,16 +167,20 @@ def _size(means: Reals, level: Reals) -> Floats:
     return np.where(means < FLOOR_SHARE * level, -level, means)
 
 
-def _pool(ratios: Floats, size: Floats, segments: int, errors: int, fewest: int) -> RatioTable:
+def _pool(  # noqa: PLR0917
+    ratios: Floats, size: Floats, segments: int, errors: int, fewest: int, first: int | None = None
+) -> RatioTable:
     """Quantiles of the ratios [rows, steps] by segment of the sizes of their forecasts [rows, steps].
 
-    At most so many segments with so many errors each, and more to keep forecasts within SPAN, with `fewest` each.
+    At most so many segments with so many errors each, and more to keep forecasts within SPAN, with `fewest` each: as
+    counted in the `first` rows, if told, which have errors of every step.
     """
     is_known, is_small = np.isfinite(ratios), size < 0
     steps = range(ratios.shape[1])
     usual = is_known & ~is_small
-    edges = _segment_edges(size[usual], int(usual.sum()) // len(steps), segments, errors)
-    edges = _within_span(edges, size[usual], fewest * len(steps))
+    counted = size[:first][usual[:first]]
+    edges = _segment_edges(counted, len(counted) // len(steps), segments, errors)
+    edges = _within_span(edges, counted, fewest * len(steps))
     segment = np.searchsorted(np.asarray(edges), size, side="right")
     pooled = [
         tuple(_levels_of(ratios[usual[:, step] & (segment[:, step] == s), step]) for step in steps)

@@ -127,6 +127,19 @@ def test_series_that_wake_up_do_not_widen_what_is_said_of_others(woken: int) -> 
     assert week == pytest.approx(stats.poisson.ppf(0.99, 77), rel=0.1)
 
 
+def test_a_holiday_that_nobody_told_does_not_make_every_week_a_week_with_a_holiday() -> None:
+    """Once all shops were closed on the second and third day: such a week is possible, the usual one is expected."""
+    rng, level = np.random.default_rng(10), np.linspace(50, 500, 200)
+    means = np.repeat(level[:, None], HORIZON_DAYS, axis=1)
+    demand = rng.poisson(means).astype(float)
+    demand[:, 1:3] = 0
+    week = interval_demand(means, level, np.full(200, 7), calibrate(demand, means, level))
+    usual, cut_short = 7 * level, 5 * level
+    for share in (0.5, 0.95):
+        np.testing.assert_allclose(week.quantile(share) / usual, 1.0, atol=0.1)
+    assert np.median(week.quantile(0.1) / cut_short) == pytest.approx(1.0, abs=0.1)
+
+
 def test_few_series_of_a_size_share_the_errors_of_the_next_larger() -> None:
     rng, level = np.random.default_rng(9), np.array([0.1] * 5 + [40.0] * 95)
     means = np.repeat(level[:, None], HORIZON_DAYS, axis=1)
