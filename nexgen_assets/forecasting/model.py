@@ -42,7 +42,7 @@ BOOSTER_FILE = "model-{}.ubj"
 SPREAD_FILE = "spread.ubj"
 SMALLEST_SPREAD = 0.05  # errors of what hardly ever errs, told in its spread, would widen the quantiles of all others
 MANIFEST_FILE = "manifest.json"
-CODE_VERSION = "6"
+CODE_VERSION = "7"
 SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
 
 
