@@ -102,29 +102,33 @@ def calibrate(
     spread = np.ones(means.shape) if spread is None else spread
     level = level[:, None]
     daily = standardised(np.where(censored, np.nan, actuals) / scale_of(means, level), spread)
-    ratios, sizes = _of_intervals(uncensored(actuals, means, censored), means, level, spread)
     return Calibration(
         _pool(daily.reshape(-1, 1), _size(means, level).reshape(-1, 1), DAILY_SEGMENTS, DAILY_ERRORS, FEWEST_ERRORS),
-        _pool(ratios, sizes, INTERVAL_SEGMENTS, _errors_of_interval(len(level)), FEWEST_INTERVAL_ERRORS, len(level)),
+        _interval_table(uncensored(actuals, means, censored), means, spread, level),
     )
 
 
-def _of_intervals(actuals: Reals, means: Reals, level: Reals, spread: Reals) -> tuple[Floats, Floats]:
-    """Error ratios and sizes [starts x series, lengths] of demand summed over 1, 2 ... days, first those from day 1 on.
+def _interval_table(actuals: Floats, means: Reals, spread: Reals, level: Reals) -> RatioTable:
+    """Error ratios of demand summed over 1, 2 ... days, from starts a week apart.
 
-    Weeks later, intervals of the same weekdays begin again, as far as the days reach: from one start alone, whatever
-    befell all series at once (a holiday that nobody told) would count as what is to be expected of every such interval.
+    From one start alone, whatever befell all series at once (a holiday that nobody told) would count as what is to be
+    expected. Every start goes once around all days, past the last one to the first: so there are as many errors of each
+    length, and in each of them a day more only adds to what is sold.
     """
-    days = actuals.shape[1]
-    ratios, sizes = [], []
-    for start in range(0, days, DAYS_A_WEEK):
-        lengths, missing = np.arange(1, days - start + 1), ((0, 0), (0, start))
-        sums, expected = (np.cumsum(units[:, start:], axis=1) for units in (actuals, means))
-        of_sums = spread_of_sums(means[:, start:], spread[:, start:])
-        of_start = standardised(sums / scale_of(expected, level * lengths), of_sums)
-        ratios.append(np.pad(of_start, missing, constant_values=np.nan))
-        sizes.append(np.pad(_size(expected / lengths, level), missing, constant_values=np.nan))
-    return np.concatenate(ratios), np.concatenate(sizes)
+    number = np.arange(actuals.shape[1])
+    orders = [np.roll(number, -start) for start in number[::DAYS_A_WEEK]]
+    errors = [_of_intervals(actuals[:, days], means[:, days], spread[:, days], level) for days in orders]
+    ratios, sizes = (np.concatenate(parts) for parts in zip(*errors, strict=True))
+    enough, fewest = (len(orders) * count for count in (_errors_of_interval(len(level)), FEWEST_INTERVAL_ERRORS))
+    return _pool(ratios, sizes, INTERVAL_SEGMENTS, enough, fewest)
+
+
+def _of_intervals(actuals: Reals, means: Reals, spread: Reals, level: Reals) -> tuple[Floats, Floats]:
+    """Error ratios and sizes [series, lengths] of demand summed over the first 1, 2 ... days."""
+    lengths = np.arange(1, actuals.shape[1] + 1)
+    sums, expected = (np.cumsum(units, axis=1) for units in (actuals, means))
+    ratios = standardised(sums / scale_of(expected, level * lengths), spread_of_sums(means, spread))
+    return ratios, _size(expected / lengths, level)
 
 
 def _errors_of_interval(series: int) -> int:
@@ -167,20 +171,16 @@ def _size(means: Reals, level: Reals) -> Floats:
     return np.where(means < FLOOR_SHARE * level, -level, means)
 
 
-def _pool(  # noqa: PLR0917
-    ratios: Floats, size: Floats, segments: int, errors: int, fewest: int, first: int | None = None
-) -> RatioTable:
+def _pool(ratios: Floats, size: Floats, segments: int, errors: int, fewest: int) -> RatioTable:
     """Quantiles of the ratios [rows, steps] by segment of the sizes of their forecasts [rows, steps].
 
-    At most so many segments with so many errors each, and more to keep forecasts within SPAN, with `fewest` each: as
-    counted in the `first` rows, if told, which have errors of every step.
+    At most so many segments with so many errors each, and more to keep forecasts within SPAN, with `fewest` each.
     """
     is_known, is_small = np.isfinite(ratios), size < 0
     steps = range(ratios.shape[1])
     usual = is_known & ~is_small
-    counted = size[:first][usual[:first]]
-    edges = _segment_edges(counted, len(counted) // len(steps), segments, errors)
-    edges = _within_span(edges, counted, fewest * len(steps))
+    edges = _segment_edges(size[usual], int(usual.sum()) // len(steps), segments, errors)
+    edges = _within_span(edges, size[usual], fewest * len(steps))
     segment = np.searchsorted(np.asarray(edges), size, side="right")
     pooled = [
         tuple(_levels_of(ratios[usual[:, step] & (segment[:, step] == s), step]) for step in steps)

@@ -140,6 +140,18 @@ def test_a_holiday_that_nobody_told_does_not_make_every_week_a_week_with_a_holid
     assert np.median(week.quantile(0.1) / cut_short) == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.parametrize("week", range(4))
+def test_a_day_more_never_sells_less_whichever_week_had_the_holidays(week: int) -> None:
+    rng, level = np.random.default_rng(12), np.linspace(50, 60, 200)
+    means = np.repeat(level[:, None], HORIZON_DAYS, axis=1)
+    demand = rng.poisson(means).astype(float)
+    demand[:, 7 * week + 1 : 7 * week + 3] = 0
+    calibration, shares = calibrate(demand, means, level), np.arange(0.05, 1, 0.05)
+    demand_over = [interval_demand(means, level, np.full(200, n), calibration) for n in range(1, HORIZON_DAYS + 1)]
+    sold = np.array([[over.quantile(share).mean() for share in shares] for over in demand_over])
+    assert (np.diff(sold, axis=0) > -0.1 * level.mean()).all()
+
+
 def test_few_series_of_a_size_share_the_errors_of_the_next_larger() -> None:
     rng, level = np.random.default_rng(9), np.array([0.1] * 5 + [40.0] * 95)
     means = np.repeat(level[:, None], HORIZON_DAYS, axis=1)

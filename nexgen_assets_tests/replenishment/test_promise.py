@@ -36,7 +36,7 @@ def test_the_promised_fill_rate_is_kept_and_not_far_too_low(pmf: dict[int, float
     found = simulated(pmf, review, share)
 
     kept = (found.achieved_fill_rate - found.promised_fill_rate).item()
-    assert -0.004 < kept < (0.031 if (pmf, review) == ({7: 1.0}, 1) else 0.012)  # 7 orders on the way: most cautious
+    assert -0.004 < kept < (0.03 if (pmf, review) == ({7: 1.0}, 1) else 0.012)  # 7 orders on the way: most cautious
 
 
 def test_full_packs_raise_the_promise_with_the_service() -> None:
