@@ -3,19 +3,27 @@
 Embedded by default: Sail, a Rust engine that speaks Spark Connect, in this process, without a JVM. `SPARK_REMOTE`
 names another one: `local[*]` for Apache Spark on this machine's JVM, `sc://host:port` for a cluster.
 
-What belongs here: starting an engine and connecting to it, without Dagster. What does not: which engine serves a
-process (`spark.py`).
+What belongs here: starting an engine, connecting to it and staying connected, without Dagster. What does not: which
+engine serves a process (`spark.py`).
 """
 
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+if TYPE_CHECKING:
+    from nexgen_assets.resources.lake import S3Access
+
 SESSION_SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+# an engine of our own forgets no session: a model may train for hours between two queries, a server wait for days
+IDLE_DAYS = 365
 CONNECT_SECONDS = 15
 RETRIES = 3  # of a lost call, 0.05 + 0.2 + 0.8 s apart: a dead engine is an error within seconds, not a hang
 
@@ -50,6 +58,7 @@ JVM_SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
+    "spark.connect.session.manager.defaultSessionTimeout": f"{IDLE_DAYS}d",
     # the defaults (200 and 50) are for clusters: on one machine a small commit would take 20 s instead of 3 s
     "spark.sql.shuffle.partitions": "4",
     "spark.databricks.delta.snapshotPartitions": "2",
@@ -73,6 +82,8 @@ def embedded_engine() -> Iterator[str]:
     os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "8")
     # our joins name the small side first, the one that is kept in memory; the optimizer guesses, and kept 12.5 M rows
     os.environ.setdefault("SAIL_OPTIMIZER__ENABLE_JOIN_SWAP", "false")
+    # Sail drops a session that was idle for 15 minutes, and every later query of it fails
+    os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(IDLE_DAYS * 24 * 3600))
     from pysail.spark import SparkConnectServer
 
     # the server lives as long as this reference: without it the client would wait minutes on a closed port
@@ -128,3 +139,57 @@ def connect(remote: str, conf: Mapping[str, str] | None = None) -> SparkSession:
     for key, value in SESSION_SETTINGS.items():
         session.conf.set(key, value)
     return session
+
+
+class KeptEngine:
+    """An engine that is opened when it is first needed and kept until `stop`, by any thread of a process.
+
+    `remote` as `SPARK_REMOTE` names it, None for the embedded one; `access` is what it reads and writes.
+    """
+
+    def __init__(self, remote: str | None, access: "S3Access") -> None:
+        self.remote = remote
+        self.access = access
+        self._lock = Lock()
+        self._open = ExitStack()
+        self._address: str | None = None
+        self._session: SparkSession | None = None
+
+    def session(self) -> SparkSession:
+        """A session that answers: a new one where the engine has dropped the last, as clusters do with idle ones.
+
+        Raises SparkEngineError if the engine itself does not answer.
+        """
+        with self._lock:
+            if self._session is not None and not _answers(self._session):
+                self._session.stop()
+                self._session = None
+            if self._session is None:
+                self._session = connect(self._started(), self.access.spark_conf)
+            return self._session
+
+    def _started(self) -> str:
+        if self._address is None:
+            if self.remote is None:
+                os.environ.update(self.access.environment)
+            self._address = self.remote or self._open.enter_context(embedded_engine())
+            self._open.callback(self._stop_session)
+        return self._address
+
+    def _stop_session(self) -> None:
+        if self._session is not None:
+            self._session.stop()
+
+    def stop(self) -> None:
+        """End the session, and the engine if it is this process's; the next use starts a new one."""
+        with self._lock:
+            self._open.close()
+            self._session = self._address = None
+
+
+def _answers(session: SparkSession) -> bool:
+    try:
+        session.conf.get("spark.sql.session.timeZone")
+    except PySparkException:
+        return False
+    return True

@@ -6,13 +6,20 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from nexgen_assets.resources import spark_engine as module
-from nexgen_assets.resources.spark_engine import SparkEngineError, connect
+from nexgen_assets.resources.lake import S3Access
+from nexgen_assets.resources.spark_engine import KeptEngine, SparkEngineError, connect
 
+A_WEEK = 7 * 24 * 3600
+IDLE_SECONDS = "SAIL_SPARK__SESSION_TIMEOUT_SECS"
+LAKE = S3Access("nexgen", "", "us-east-1", "http://127.0.0.1:1")  # nothing is read or written there
 ENGINE = """
 import threading
 from nexgen_assets.resources.spark_engine import embedded_engine
@@ -20,6 +27,31 @@ with embedded_engine() as address:
     print(address, flush=True)
     threading.Event().wait()
 """
+
+
+@contextmanager
+def running_engine(environment: dict[str, str] | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address of an engine in a process of its own, and that process."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
+    ) as engine:
+        assert engine.stdout
+        try:
+            yield engine.stdout.readline().strip(), engine
+        finally:
+            engine.kill()
+
+
+def await_drop(session: SparkSession) -> None:
+    """Wait until the engine has dropped this session."""
+    began = time.monotonic()
+    while time.monotonic() - began < 60:
+        time.sleep(2)  # a question is a sign of life
+        try:
+            session.range(1).count()
+        except PySparkException:
+            return
+    pytest.fail("the engine did not drop an idle session")
 
 
 def test_an_engine_that_does_not_answer_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,9 +66,8 @@ def test_an_engine_that_does_not_answer_is_an_error_that_says_what_to_do(monkeyp
 # the client warns that it gives up before it raises
 @pytest.mark.filterwarnings("ignore:.*RETRIES_EXCEEDED:UserWarning")
 def test_an_engine_that_is_killed_is_an_error_within_30_seconds() -> None:
-    with subprocess.Popen([sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True) as engine:
-        assert engine.stdout
-        session = connect(engine.stdout.readline().strip())
+    with running_engine() as (address, engine):
+        session = connect(address)
         assert session.range(3).count() == 3
         os.kill(engine.pid, signal.SIGKILL)
         engine.wait()
@@ -45,3 +76,22 @@ def test_an_engine_that_is_killed_is_an_error_within_30_seconds() -> None:
         session.range(3).count()
     assert time.monotonic() - began < 30
     session.stop()  # or PySpark would ask it again, as the session of this process
+
+
+def test_a_session_that_the_engine_dropped_is_replaced_by_the_next_use() -> None:
+    with running_engine({IDLE_SECONDS: "1"}) as (address, _):
+        kept = KeptEngine(address, LAKE)
+        await_drop(kept.session())
+        assert kept.session().range(3).count() == 3
+        kept.stop()
+
+
+def test_one_session_is_kept_as_long_as_it_answers(engine_address: str) -> None:
+    kept = KeptEngine(engine_address, LAKE)
+    assert kept.session() is kept.session()
+    kept.stop()
+
+
+@pytest.mark.usefixtures("engine_address")
+def test_the_embedded_engine_drops_no_session_that_waits_for_a_training() -> None:
+    assert int(os.environ[IDLE_SECONDS]) > A_WEEK

@@ -5,9 +5,7 @@ rules. The lines go through a scratch table on S3, as the pipeline's do, so that
 """
 
 import atexit
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cache
@@ -16,7 +14,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # its name everywhere
 
 from nexgen_assets.dashboard.uploads.lines import MOST_LINES, line, shown
@@ -25,7 +23,7 @@ from nexgen_assets.dashboard.uploads.storing import UploadStore
 from nexgen_assets.landing_zone import CURRENT, LandingZone
 from nexgen_assets.partitions import DayRange, merged
 from nexgen_assets.resources.lake import S3Access
-from nexgen_assets.resources.spark_engine import connect, embedded_engine, spark_remote
+from nexgen_assets.resources.spark_engine import KeptEngine, spark_remote
 from nexgen_assets.sales.cleaning import cleaned, rejected
 from nexgen_assets.sales.csv_records import LandingFile
 from nexgen_assets.sales.landing import SalesSurvey, sales_lines, survey_sales_file
@@ -122,7 +120,7 @@ class _Scratch:
 
     def __init__(self, store: UploadStore, folder: str) -> None:
         self._store, self._folder = store, folder
-        self.spark = _session(store.access)
+        self.spark = _engine(store.access).session()
 
     def lines(self, batches: Iterator[pa.RecordBatch]) -> DataFrame:
         """Lines of RAW_SALES without their text, which no rule reads."""
@@ -253,13 +251,8 @@ def _landed(zone: LandingZone, files: list[Row], days: list[date]) -> Iterator[p
 
 
 @cache
-def _session(access: S3Access) -> SparkSession:
+def _engine(access: S3Access) -> KeptEngine:
     """The engine of this process, started once."""
-    opened, remote = ExitStack(), spark_remote()
-    if remote is None:
-        os.environ.update(access.environment)
-        remote = opened.enter_context(embedded_engine())
-    session = connect(remote, access.spark_conf)
-    opened.callback(session.stop)
-    atexit.register(opened.close)
-    return session
+    engine = KeptEngine(spark_remote(), access)
+    atexit.register(engine.stop)
+    return engine
