@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812
 
 from nexgen_assets.resources import spark_engine as module
 from nexgen_assets.resources.lake import S3Access
@@ -95,3 +96,8 @@ def test_one_session_is_kept_as_long_as_it_answers(engine_address: str) -> None:
 @pytest.mark.usefixtures("engine_address")
 def test_the_embedded_engine_drops_no_session_that_waits_for_a_training() -> None:
     assert int(os.environ[IDLE_SECONDS]) > A_WEEK
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_column_that_is_named_does_not_look_for_who_named_it() -> None:
+    assert F.col("price")._expr.origin is None  # pyright: ignore[reportAttributeAccessIssue]
