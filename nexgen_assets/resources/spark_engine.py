@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nexgen_assets.resources.lake import S3Access
 
 SESSION_SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
-# PySpark looks for the calling line, and for IPython, whenever a column is named: a quarter of the time of small steps
+# PySpark looks for the calling line, and tries to import IPython, whenever a column is named: far slower than naming it
 NO_CALL_SITES = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 # an engine of our own forgets no session: a model may train for hours between two queries, a server wait for days
 IDLE_DAYS = 365
@@ -171,8 +171,7 @@ class KeptEngine:
         """
         with self._lock:
             if self._session is not None and not _answers(self._session):
-                self._session.stop()
-                self._session = None
+                self._stop_session()
             if self._session is None:
                 self._session = connect(self._started(), self.access.spark_conf)
             return self._session
@@ -182,18 +181,19 @@ class KeptEngine:
             if self.remote is None:
                 os.environ.update(self.access.environment)
             self._address = self.remote or self._open.enter_context(embedded_engine())
-            self._open.callback(self._stop_session)
         return self._address
-
-    def _stop_session(self) -> None:
-        if self._session is not None:
-            self._session.stop()
 
     def stop(self) -> None:
         """End the session, and the engine if it is this process's; the next use starts a new one."""
         with self._lock:
+            self._stop_session()
             self._open.close()
-            self._session = self._address = None
+            self._address = None
+
+    def _stop_session(self) -> None:
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
 
 
 def _answers(session: SparkSession) -> bool:

@@ -1,4 +1,4 @@
-"""A Spark engine that is not there, or no longer there, is an error within seconds and never a hang."""
+"""A Spark engine that is not there is an error within seconds and never a hang; a session it dropped is replaced."""
 
 import os
 import signal
