@@ -24,7 +24,8 @@ DESKTOP, PHONE = (1440, 900), (390, 844)
 Visit = Callable[..., Page]
 
 # no test fails for a busy machine
-expect.set_options(timeout=20_000)
+PATIENCE_MS = 90_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,7 @@ def visit(chromium: Browser, address: str, door: FrontDoor) -> Iterator[Visit]:
             viewport={"width": size[0], "height": size[1]},
             locale="en-GB",
         )
+        context.set_default_timeout(PATIENCE_MS)
         opened.append(context)
         if role is not None:
             cookie = door.sessions.start(person(door, role))
