@@ -20,12 +20,12 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from nexgen_assets.forecasting.features import cleaned_features
-from nexgen_assets.forecasting.frame import PlannedPromotions
 from nexgen_assets.forecasting.model import TrainedModel
+from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.forecasting.training import train
 from nexgen_assets.resources.spark_engine import connect, embedded_engine
 from nexgen_assets.settings import Settings
-from nexgen_assets.tables import DAILY_DEMAND
+from nexgen_assets.tables import CALENDAR, DAILY_DEMAND, Table
 
 FIRST, LAST = date(2017, 1, 1), date(2017, 12, 31)
 SETTINGS = Settings()
@@ -72,7 +72,7 @@ def main() -> None:
         print(f"features {built - started:.1f} s")
         for until in options.until or [LAST]:
             began = time.perf_counter()
-            model = _train(session, Path(folder), until, PlannedPromotions(plan), options.threads)
+            model = _train(session, Path(folder), until, Plans(plan), options.threads)
             print(f"\nuntil {until}: training (two fits and scores) {time.perf_counter() - began:.1f} s\n")
             _print_scores(model)
         session.stop()
@@ -94,19 +94,26 @@ def _build_panel(folder: Path, known_ahead: int) -> pa.Table:
     sales = {"transactions": files["transactions"], "products": files["products"], "last": LAST}
     _write(connection.sql(SALES_BY_DAY, params=sales).to_arrow_reader(), folder / "daily_demand.parquet")
     plan = {"promotions": files["promotions"], "known_ahead": known_ahead}
-    return connection.sql(PLAN, params=plan).to_arrow_table()
+    return _completed(connection.sql(PLAN, params=plan).to_arrow_table(), CALENDAR)
 
 
 def _write(rows: pa.RecordBatchReader, path: Path) -> None:
     import pyarrow.parquet as pq
 
-    # what the data does not tell is empty
-    schema = pa.schema([field.with_nullable(True) for field in DAILY_DEMAND.arrow_schema])
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, _nullable(DAILY_DEMAND)) as writer:
         for batch in rows:
-            told = dict(zip(batch.schema.names, batch.columns, strict=True))
-            arrays = [told[f.name].cast(f.type) if f.name in told else pa.nulls(len(batch), f.type) for f in schema]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            writer.write_table(_completed(pa.table(batch), DAILY_DEMAND))
+
+
+def _completed(rows: pa.Table, table: Table) -> pa.Table:
+    """The rows in the contract's columns; what the data does not tell is empty."""
+    schema = _nullable(table)
+    told = [rows[f.name].cast(f.type) if f.name in rows.schema.names else pa.nulls(len(rows), f.type) for f in schema]
+    return pa.Table.from_arrays(told, schema=schema)
+
+
+def _nullable(table: Table) -> pa.Schema:
+    return pa.schema([field.with_nullable(True) for field in table.arrow_schema])
 
 
 def _build_features(session: SparkSession, folder: Path) -> None:
@@ -115,7 +122,7 @@ def _build_features(session: SparkSession, folder: Path) -> None:
     features.write.parquet(str(folder / "cleaned_features"))
 
 
-def _train(session: SparkSession, folder: Path, until: date, planned: PlannedPromotions, threads: int) -> TrainedModel:
+def _train(session: SparkSession, folder: Path, until: date, planned: Plans, threads: int) -> TrainedModel:
     features = session.read.parquet(str(folder / "cleaned_features"))
     demand = session.read.parquet(str(folder / "daily_demand.parquet"))
     return train(features, demand, until, planned, SETTINGS.training_rows, SETTINGS.country, threads)

@@ -495,7 +495,29 @@ CLEANED_FEATURES = Table(
         Column(
             "price_ratio_91", REAL32, "That price against its mean over the last 91 days; empty if unknown", minimum=0
         ),
+        Column(
+            "category_price_ratio",
+            REAL32,
+            "That price against the mean price of its category's products at this location; empty if unknown",
+            minimum=0,
+        ),
+        Column(
+            "days_since_price_change",
+            REAL32,
+            "Days since the price of a day sold moved by more than 2 %, capped at the lookback",
+            "days",
+            nullable=False,
+            minimum=0,
+        ),
         Column("promotion_share_28", REAL32, "Share of the last 28 days sold on promotion", nullable=False, minimum=0),
+        Column(
+            "days_since_promotion",
+            REAL32,
+            "Days since it last sold on promotion, capped at the lookback",
+            "days",
+            nullable=False,
+            minimum=0,
+        ),
         *(
             Column(
                 f"stockout_share_{w}",
@@ -525,6 +547,14 @@ CLEANED_FEATURES = Table(
             nullable=False,
             minimum=0,
         ),
+        Column(
+            "location_mean_28",
+            REAL32,
+            "Mean units a day and product of this location over the last 28 days, products that are listed and unsold "
+            "not counted",
+            "units per day",
+            minimum=0,
+        ),
     ),
     same_series_as="daily_demand",
     made_from=("daily_demand",),
@@ -541,11 +571,15 @@ CLEANED_FEATURES = Table(
         "demand_mean_next_28_last_year": ("daily_demand.demand_units",),
         "age_days": ("daily_demand.demand_units",),
         "price_ratio_91": ("daily_demand.unit_price", "daily_demand.demand_units"),
+        "category_price_ratio": ("daily_demand.unit_price", "daily_demand.category"),
+        "days_since_price_change": ("daily_demand.unit_price", "daily_demand.demand_units"),
         "promotion_share_28": ("daily_demand.is_promotion", "daily_demand.is_promotion_as_of"),
+        "days_since_promotion": ("daily_demand.is_promotion", "daily_demand.is_promotion_as_of"),
         **{f"in_stock_mean_{w}": ("daily_demand.demand_units", "daily_demand.is_stockout") for w in IN_STOCK_WINDOWS},
         **{f"stockout_share_{w}": ("daily_demand.is_stockout",) for w in STOCKOUT_WINDOWS},
         **{f"product_mean_{w}": ("daily_demand.demand_units",) for w in PRODUCT_WINDOWS},
         "category_mean_28": ("daily_demand.category", "daily_demand.demand_units"),
+        "location_mean_28": ("daily_demand.demand_units",),
     },
 )
 

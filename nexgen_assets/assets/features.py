@@ -14,7 +14,7 @@ GROUP = "features"
 def feature_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         ins={"daily_demand": lookback("daily_demand", settings.lookback_days - 1)},
-        **daily_table(CLEANED_FEATURES, days, group=GROUP, kinds=SPARK_KINDS, code_version="5"),
+        **daily_table(CLEANED_FEATURES, days, group=GROUP, kinds=SPARK_KINDS, code_version="6"),
     )
     def cleaned_features(context: dg.AssetExecutionContext, daily_demand: DataFrame) -> DataFrame:
         """One row per product x location: all that is known at the close of that day.

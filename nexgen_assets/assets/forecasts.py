@@ -15,8 +15,8 @@ from nexgen_assets.settings import Settings
 from nexgen_assets.tables import FORECASTS
 
 if TYPE_CHECKING:
-    from nexgen_assets.forecasting.frame import PlannedPromotions
     from nexgen_assets.forecasting.model import TrainedModel
+    from nexgen_assets.forecasting.plans import Plans
 
 GROUP = "forecasts"
 SERIES_AT_ONCE = 20_000
@@ -38,9 +38,9 @@ def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> l
         """
         from nexgen_assets.forecasting.baselines import SEASONAL_NAIVE
         from nexgen_assets.forecasting.closings import PlannedOpening, without_closed_days
-        from nexgen_assets.forecasting.frame import PlannedPromotions
+        from nexgen_assets.forecasting.plans import Plans
 
-        champions, planned, opening = Champions(lake.access), PlannedPromotions(calendar), PlannedOpening(calendar)
+        champions, planned, opening = Champions(lake.access), Plans(calendar), PlannedOpening(calendar)
         serving = {day: champions.serving(day) for day in cleaned_features.days()}
         context.log.info(f"served by {sorted({found[0] if found else SEASONAL_NAIVE for found in serving.values()})}")
         passed_over = {version: why for day in serving for version, why in champions.passed_over(day).items()}
@@ -60,9 +60,7 @@ def forecast_assets(settings: Settings, days: dg.DailyPartitionsDefinition) -> l
     return [forecasts]
 
 
-def _forecast(
-    features: pa.Table, found: "tuple[str, TrainedModel] | None", planned: "PlannedPromotions", threads: int
-) -> pa.Table:
+def _forecast(features: pa.Table, found: "tuple[str, TrainedModel] | None", planned: "Plans", threads: int) -> pa.Table:
     from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 
     if found is None:

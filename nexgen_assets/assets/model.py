@@ -24,8 +24,8 @@ from nexgen_assets.tables import CALENDAR, CLEANED_FEATURES, DAILY_DEMAND, FOREC
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from nexgen_assets.forecasting.frame import PlannedPromotions
     from nexgen_assets.forecasting.model import TrainedModel
+    from nexgen_assets.forecasting.plans import Plans
     from nexgen_assets.forecasting.recipes import Recipe
     from nexgen_assets.forecasting.training import TrainingData
 
@@ -115,11 +115,11 @@ class ModelInputs:
     versions: dict[str, int | None]
     features: "DataFrame"
     demand: "DataFrame"
-    planned: "PlannedPromotions"
+    planned: "Plans"
 
     @classmethod
     def read(cls, settings: Settings, as_of: str | None, tables: DeltaTables, spark: SparkResource) -> "ModelInputs":
-        from nexgen_assets.forecasting.frame import PlannedPromotions
+        from nexgen_assets.forecasting.plans import Plans
 
         last = date.fromisoformat(as_of) if as_of else tables.last_day(CLEANED_FEATURES)
         if last is None:
@@ -129,7 +129,7 @@ class ModelInputs:
             tables.read_spark(spark.spark_session, table, end=last, version=versions[table.name])
             for table in (CLEANED_FEATURES, DAILY_DEMAND)
         )
-        planned = PlannedPromotions(tables.read(CALENDAR, version=versions[CALENDAR.name]))
+        planned = Plans(tables.read(CALENDAR, version=versions[CALENDAR.name]))
         return cls(settings, tables, last, versions, features, demand, planned)
 
     def training_data(self, recipe: "Recipe") -> "TrainingData":

@@ -1,7 +1,7 @@
 """The design matrix: what a model sees of series x origin x horizon, the same in training and in prediction.
 
-What belongs here: joining an origin's features with what is known of the target date (calendar, planned promotions),
-and scaling by the series' level. What does not: choosing rows to train on, targets, models.
+What belongs here: joining an origin's features with what is known of the target date (calendar, covariates), and
+scaling by the series' level. What does not: choosing rows to train on, targets, models.
 
 Of the target date only what was known at the origin is used: its calendar and the promotions planned by then. Prices
 and promotions read off sales lines are history only: on a target day they would tell that a sale happened.
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from nexgen_assets.forecasting.listing import is_new_item
 from nexgen_assets.forecasting.rows import day_numbers
 from nexgen_assets.tables import (
-    CALENDAR,
     DAY,
     DEMAND_WINDOWS,
     HORIZON_DAYS,
@@ -33,6 +32,7 @@ from nexgen_assets.tables import (
 
 Real32 = NDArray[np.float32]
 Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 LEVEL_FLOOR = 1 / 91  # units a day: one sale in the activity window
 COVARIATE_HISTORY_DAYS = 28
@@ -44,7 +44,10 @@ EPOCH = date(1970, 1, 1)
 PRODUCT_TRENDS = (7, 91)  # of the product at all locations, against its last 28 days
 DAY_OF_YEAR = "day_of_year"
 CALENDAR_FEATURES = ("weekday", "day_of_month", DAY_OF_YEAR, "is_holiday", "days_to_holiday", "days_from_holiday")
-PLANNED_PROMOTION = "planned_promotion"
+PRICES_AND_PROMOTIONS = (
+    *("price_ratio_91", "category_price_ratio", "days_since_price_change"),
+    *("promotion_share_28", "days_since_promotion"),
+)
 OWN_FEATURES = (
     "log_level",
     *(f"relative_mean_{w}" for w in DEMAND_WINDOWS),
@@ -54,13 +57,13 @@ OWN_FEATURES = (
     "relative_last_day",
     "relative_next_28_last_year",
     "relative_category_mean",
+    "relative_location_mean",
     "relative_product_mean",
     *(f"product_trend_{w}" for w in PRODUCT_TRENDS),
     "days_since_sale",
     "age_days",
     "log_unit_price",
-    "price_ratio_91",
-    "promotion_share_28",
+    *PRICES_AND_PROMOTIONS,
     *(f"stockout_share_{w}" for w in STOCKOUT_WINDOWS),
     "category_code",
 )
@@ -76,14 +79,19 @@ class Covariates(Protocol):
     @property
     def static_names(self) -> tuple[str, ...]: ...
 
-    def around(self, product: pa.ChunkedArray, location: pa.ChunkedArray, origin: Whole) -> Real32:
-        """Values [names, rows, KNOWN_DAYS] of the days from 27 before to 28 after each origin, as known at it.
+    def around(self, features: pa.Table, origin: Whole) -> Sequence[Real32]:
+        """For each name, values [rows, KNOWN_DAYS] of the days from 27 before to 28 after each origin, as known at it.
 
-        `origin` is in days since 1970; not a number stands for unknown.
+        `features` are rows of `tables.CLEANED_FEATURES`, `origin` their days since 1970; not a number stands for
+        unknown.
         """
         ...
 
-    def static(self, product: pa.ChunkedArray, location: pa.ChunkedArray) -> Real32:
+    def holidays(self, features: pa.Table, origin: Whole) -> Flags | None:
+        """Which of these days [rows, KNOWN_DAYS] are holidays, beside those of the country; None if none is told."""
+        ...
+
+    def static(self, features: pa.Table) -> Real32:
         """Values [rows, static_names]."""
         ...
 
@@ -124,61 +132,6 @@ def all_horizons(origins: int, horizon_days: int = HORIZON_DAYS) -> tuple[Whole,
     return np.repeat(np.arange(origins), horizon_days), np.tile(horizons, origins)
 
 
-class PlannedPromotions:
-    """Promotion plans (rows of `tables.CALENDAR`), asked by product, location and origin.
-
-    An empty product or location means every one. Where plans overlap, the largest share counts.
-    """
-
-    names = (PLANNED_PROMOTION,)
-    static_names = ()
-
-    def __init__(self, calendar: pa.Table) -> None:
-        names = ("start_date", "end_date", "effective_date")
-        self._start, self._end, self._effective = (day_numbers(calendar.column(name)) for name in names)
-        self._share = calendar.column("promotion_share").to_numpy().astype(np.float32)
-        self._key = _keys(calendar.column("product_id"), calendar.column("location"))
-
-    @classmethod
-    def none(cls) -> "PlannedPromotions":
-        return cls(CALENDAR.arrow_schema.empty_table())
-
-    def around(self, product: pa.ChunkedArray, location: pa.ChunkedArray, origin: Whole) -> Real32:
-        """Planned shares [1, rows, KNOWN_DAYS], as in `Covariates`."""
-        days = KNOWN_DAYS
-        shares = np.zeros((len(origin), days), dtype=np.float32)
-        for day in np.unique(origin):
-            rows = np.flatnonzero(origin == day)
-            plans, first = self._known_at(int(day)), int(day) - COVARIATE_HISTORY_DAYS + 1
-            if len(plans):
-                taken = (product.take(rows), location.take(rows))
-                shares[rows] = self._by_row(plans, first, days, *taken)
-        return shares[None]
-
-    def static(self, product: pa.ChunkedArray, location: pa.ChunkedArray) -> Real32:  # noqa: ARG002
-        """Nothing: the category is a feature of its own."""
-        return np.empty((len(product), 0), np.float32)
-
-    def _known_at(self, origin: int) -> Whole:
-        reaches = (self._end > origin - COVARIATE_HISTORY_DAYS) & (self._start <= origin + HORIZON_DAYS)
-        return np.flatnonzero(reaches & (self._effective <= origin))
-
-    def _by_row(
-        self, plans: Whole, first: int, days: int, product: pa.ChunkedArray, location: pa.ChunkedArray
-    ) -> Real32:
-        keys = self._key.take(plans).dictionary_encode()
-        by_key = np.zeros((len(keys.dictionary) + 1, days), dtype=np.float32)  # the last row: nothing planned
-        code = keys.indices.to_numpy()
-        begin, end = self._start[plans] - first, self._end[plans] - first
-        for offset in range(days):
-            runs = (begin <= offset) & (offset <= end)
-            np.maximum.at(by_key[:, offset], code[runs], self._share[plans[runs]])
-        every = pa.chunked_array([pa.array([""] * len(product), pa.string())])
-        wanted = [(product, location), (every, location), (product, every), (every, every)]
-        found = [_positions(_keys(p, place), keys.dictionary) for p, place in wanted]
-        return np.maximum.reduce([by_key[index] for index in found])
-
-
 def expand(  # noqa: PLR0917
     features: pa.Table,
     rows: Whole,
@@ -197,15 +150,15 @@ def expand(  # noqa: PLR0917
         horizons[:, None].astype(np.float32),
         _own(features, level, categories)[rows],
         _weekday(features, level, rows, horizons),
-        _calendar(origin[rows] + horizons, country),
-        _known(features, origin, rows, horizons, covariates),
-        covariates.static(features.column("product_id"), features.column("location"))[rows],
+        _calendar(origin[rows] + horizons, country, covariates.holidays(features, origin), rows, horizons),
+        _known(covariates.around(features, origin), rows, horizons),
+        covariates.static(features)[rows],
     ]
     return Frame(np.concatenate(blocks, axis=1), level[rows])
 
 
 def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32:
-    category_code = _positions(features.column("category").cast(pa.string()), pa.array(categories, pa.string()))
+    category_code = positions(features.column("category").cast(pa.string()), pa.array(categories, pa.string()))
     means = [f"demand_mean_{w}" for w in DEMAND_WINDOWS] + [f"in_stock_mean_{w}" for w in IN_STOCK_WINDOWS]
     relative = means + [f"demand_sd_{w}" for w in SPREAD_WINDOWS]
     product_mean = _column(features, "product_mean_28")
@@ -218,12 +171,13 @@ def _own(features: pa.Table, level: Real32, categories: Sequence[str]) -> Real32
         _column(features, "demand_lag_0") / level,
         _column(features, "demand_mean_next_28_last_year") / level,
         _column(features, "category_mean_28") / level,
+        _column(features, "location_mean_28") / level,
         product_mean / level,
         *(_ratio(_column(features, f"product_mean_{w}"), product_mean) for w in PRODUCT_TRENDS),
         _column(features, "days_since_sale"),
         _column(features, "age_days"),
         np.where(np.isfinite(log_price), log_price, np.nan),
-        *(_column(features, name) for name in ("price_ratio_91", "promotion_share_28")),
+        *(_column(features, name) for name in PRICES_AND_PROMOTIONS),
         *(_column(features, f"stockout_share_{w}") for w in STOCKOUT_WINDOWS),
         category_code,
     )
@@ -240,11 +194,27 @@ def _weekday(features: pa.Table, level: Real32, rows: Whole, horizons: Whole) ->
     return np.stack(blocks, axis=1).astype(np.float32)
 
 
-def _calendar(target: Whole, country: str) -> Real32:
+def _calendar(target: Whole, country: str, told: Flags | None, rows: Whole, horizons: Whole) -> Real32:
+    """The target day's, from the nearest holiday of the country or among those `told` [origins, KNOWN_DAYS]."""
     if not len(target):
         return np.empty((0, len(CALENDAR_FEATURES)), np.float32)
     first, last = int(target.min()), int(target.max())
-    return _calendar_table(first, last, country)[target - first]
+    calendar = _calendar_table(first, last, country)[target - first]
+    if told is not None:
+        to_holiday, from_holiday = (_days_to(told, rows, horizons, step) for step in (1, -1))
+        distances = np.minimum(calendar[:, -2:], np.stack([to_holiday, from_holiday], axis=1))
+        calendar[:, -3:] = np.column_stack([distances[:, 0] == 0, distances])
+    return calendar
+
+
+def _days_to(told: Flags, rows: Whole, horizons: Whole, step: int) -> Real32:
+    """Days from the target to the next holiday told (`step` 1) or the last (-1), at most HOLIDAY_REACH_DAYS."""
+    days = np.full(len(rows), HOLIDAY_REACH_DAYS, np.float32)
+    for distance in reversed(range(HOLIDAY_REACH_DAYS)):
+        day = COVARIATE_HISTORY_DAYS - 1 + horizons + step * distance
+        within = np.clip(day, 0, KNOWN_DAYS - 1)
+        days[told[rows, within] & (day == within)] = distance
+    return days
 
 
 @lru_cache(maxsize=16)
@@ -265,9 +235,8 @@ def _calendar_table(first: int, last: int, country: str) -> Real32:
     return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
 
 
-def _known(features: pa.Table, origin: Whole, rows: Whole, horizons: Whole, covariates: Covariates) -> Real32:
+def _known(values: Sequence[Real32], rows: Whole, horizons: Whole) -> Real32:
     """Each covariate on the target day, and its change against its mean over the last 28 days."""
-    values = covariates.around(features.column("product_id"), features.column("location"), origin)
     columns = []
     for value in values:
         on_target = value[rows, COVARIATE_HISTORY_DAYS - 1 + horizons]
@@ -291,13 +260,7 @@ def _column(features: pa.Table, name: str) -> Real32:
     return features.column(name).cast(pa.float32()).to_numpy()
 
 
-def _keys(product: pa.ChunkedArray, location: pa.ChunkedArray) -> pa.Array:
-    join: Any = pc.binary_join_element_wise  # pyright: ignore[reportAttributeAccessIssue]
-    keys = join(product.cast(pa.string()), location.cast(pa.string()), "\n")
-    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
-
-
-def _positions(values: pa.Array | pa.ChunkedArray, known: pa.Array) -> Whole:
+def positions(values: pa.Array | pa.ChunkedArray, known: pa.Array) -> Whole:
     """Where each value stands among the known ones, UNKNOWN if it does not."""
     index_in: Any = pc.index_in  # pyright: ignore[reportAttributeAccessIssue]
     return index_in(values, known).fill_null(UNKNOWN).to_numpy().astype(np.int64)

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from nexgen_assets.forecasting.frame import (
     Covariates,
     Frame,
-    PlannedPromotions,
     all_horizons,
     expand,
     feature_names,
     level_of,
 )
 from nexgen_assets.forecasting.listing import is_new_item
+from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.forecasting.quantiles import Calibration, daily_quantiles
 from nexgen_assets.forecasting.recipes import Recipe
 from nexgen_assets.forecasting.rows import forecast_rows
@@ -37,12 +37,12 @@ Real32 = NDArray[np.float32]
 Whole = NDArray[np.int64]
 Scores = dict[str, dict[str, float]]
 
-STORED_FEATURES = feature_names(PlannedPromotions.none())
+STORED_FEATURES = feature_names(Plans.none())
 BOOSTER_FILE = "model-{}.ubj"
 SPREAD_FILE = "spread.ubj"
 SMALLEST_SPREAD = 0.05  # errors of what hardly ever errs, told in its spread, would widen the quantiles of all others
 MANIFEST_FILE = "manifest.json"
-CODE_VERSION = "7"
+CODE_VERSION = "8"
 SERIES_AT_ONCE = 10_000  # 280,000 rows of the design matrix: 45 MB
 
 

@@ -104,9 +104,12 @@ class PanelCovariates:
     values: Real32
     fixed: Real32
 
-    def around(self, product: pa.ChunkedArray, location: pa.ChunkedArray, origin: Whole) -> Real32:
-        """Values [names, rows, KNOWN_DAYS] around origins within the panel; beyond its days they are unknown."""
-        return self._windows[:, self._series(product, location), origin - self.first_day]
+    def around(self, features: pa.Table, origin: Whole) -> list[Real32]:
+        """Values [rows, KNOWN_DAYS] of each name around origins within the panel; beyond its days they are unknown."""
+        return list(self._windows[:, self._series(features), origin - self.first_day])
+
+    def holidays(self, features: pa.Table, origin: Whole) -> None:
+        """None: a panel's own are covariates of its."""
 
     @cached_property
     def _windows(self) -> Real32:
@@ -114,11 +117,11 @@ class PanelCovariates:
         margins = ((0, 0), (0, 0), (COVARIATE_HISTORY_DAYS - 1, HORIZON_DAYS))
         return sliding_window_view(np.pad(self.values, margins, constant_values=np.nan), KNOWN_DAYS, axis=2)
 
-    def static(self, product: pa.ChunkedArray, location: pa.ChunkedArray) -> Real32:
-        return self.fixed[self._series(product, location)]
+    def static(self, features: pa.Table) -> Real32:
+        return self.fixed[self._series(features)]
 
-    def _series(self, product: pa.ChunkedArray, location: pa.ChunkedArray) -> NDArray[np.intp]:
-        return self.keys.get_indexer(_key(product.to_pandas(), location.to_pandas()))
+    def _series(self, features: pa.Table) -> NDArray[np.intp]:
+        return self.keys.get_indexer(_key(features["product_id"].to_pandas(), features["location"].to_pandas()))
 
 
 def read_panel(path: Path, columns: PanelColumns) -> Panel:

@@ -42,8 +42,14 @@ def forecast_rows(
 
 def series_key(table: pa.Table) -> pa.Array:
     """Product and location of each row as one text, the same in every table."""
+    return key_of(table["product_id"], table["location"])
+
+
+def key_of(product: pa.ChunkedArray, location: pa.ChunkedArray) -> pa.Array:
+    """Both names of each row as one text."""
     join: Any = pc.binary_join_element_wise  # pyright: ignore[reportAttributeAccessIssue]
-    return join(*(table[name].cast(pa.string()) for name in ("product_id", "location")), "\n").combine_chunks()
+    keys = join(product.cast(pa.string()), location.cast(pa.string()), "\n")
+    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
 
 
 def day_numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from nexgen_assets.forecasting import boosting
 from nexgen_assets.forecasting.boosting import MOST_ROUNDS, ROUNDS_AT_ONCE, Watched, fit_mean_model
-from nexgen_assets.forecasting.frame import Frame, PlannedPromotions, feature_names
+from nexgen_assets.forecasting.frame import Frame, feature_names
 from nexgen_assets.forecasting.holdout import Holdout
 from nexgen_assets.forecasting.lessons import TrainingRows
+from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.forecasting.training import recipe_of
 from nexgen_assets.tables import CLEANED_FEATURES
 
-PLANNED = PlannedPromotions.none()
+PLANNED = Plans.none()
 DAYS = 28
 SERIES = 40
 ORIGIN = date(2024, 3, 1)

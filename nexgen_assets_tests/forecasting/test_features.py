@@ -94,8 +94,11 @@ def _oracle(demand: pa.Table) -> pa.Table:
         create macro mean_of(today, kind, place) as (
             select sum(c.demand_units::double) filter (c.day <= today)
                 / nullif(28 * count(*) filter (c.day = today and c.is_unsold is not true), 0)
-            from demand c where c.location like place and c.category is not distinct from kind
-                and c.day between today - 27 and today)
+            from demand c where c.location like place and (c.category is not distinct from kind or kind = '%')
+                and c.day between today - 27 and today);
+        create macro price_of(today, kind, place) as (
+            select avg(c.unit_price::double) from demand c
+            where c.location = place and c.category is not distinct from kind and c.day = today)
     """)
     return connection.sql(f"""
         with d as (select *, demand_units::double as u from demand),
@@ -119,20 +122,32 @@ def _oracle(demand: pa.Table) -> pa.Table:
                 coalesce(max(p.age) filter (p.u > 0), 0) as age_days, bool_or(is_new_item) as is_new_item,
                 avg(p.price) filter (p.age < 91 and p.u > 0) as usual_price,
                 count(*) filter (p.age < 28 and p.is_promotion) / 28 as promotion_share_28,
+                coalesce(min(p.age) filter (p.is_promotion), {LOOKBACK}) as days_since_promotion,
                 count(*) filter (p.age < 7 and p.is_stockout) / 7 as stockout_share_7,
                 count(*) filter (p.age < 28 and p.is_stockout) / 28 as stockout_share_28
             from pairs p group by all),
+        moves as (
+            select day, product_id, location, age, lag(price) over sold as old, abs(price - old) > 0.02 * old as moved
+            from pairs where u > 0 and price is not null
+            window sold as (partition by day, product_id, location order by age desc)),
+        price_changes as (
+            select day, product_id, location, min(age) as days_since_price_change from moves where moved group by all),
         product as (
             select day, product_id, {products} from pairs group by all),
         category as (
             select r.day, r.product_id, r.location,
-                coalesce(mean_of(r.day, r.category, r.location), mean_of(r.day, r.category, '%'), 0) as category_mean_28
+                coalesce(mean_of(r.day, r.category, r.location), mean_of(r.day, r.category, '%'), 0)
+                    as category_mean_28,
+                mean_of(r.day, '%', r.location) as location_mean_28, price_of(r.day, r.category, r.location) as usual
             from d r where r.day between '{START}' and '{END}')
         select s.*, case when age_days >= 363 then last_year end as demand_mean_next_28_last_year,
+            coalesce(days_since_price_change, {LOOKBACK}) as days_since_price_change,
             d.product_name, d.category, d.delisted_on, d.days_since_sale, d.unit_price,
-            d.unit_price / usual_price as price_ratio_91, category_mean_28, {product_names}
+            d.unit_price / usual_price as price_ratio_91, d.unit_price / usual as category_price_ratio,
+            category_mean_28, location_mean_28, {product_names}
         from sums s join product using (day, product_id) join d using (day, product_id, location)
             join category using (day, product_id, location)
+            left join price_changes using (day, product_id, location)
     """).to_arrow_table()
 
 
@@ -164,6 +179,9 @@ def test_the_panel_has_the_cases_that_matter(features: pa.Table, demand: pa.Tabl
     assert demand.column("is_stockout").to_pylist().count(True) > 0
     assert 0 < features.column("demand_mean_next_28_last_year").null_count < features.num_rows
     assert 0 < features.column("price_ratio_91").null_count < features.num_rows
+    assert 0 < features.column("category_price_ratio").null_count < features.num_rows
+    for name in ("days_since_price_change", "days_since_promotion"):
+        assert {0, LOOKBACK} < set(features.column(name).to_pylist())
     assert features.column("category").null_count > 0
     assert demand.column("demand_units").null_count > 0
     assert {row["product_id"]: row["category_mean_28"] > 0 for row in of_new_items(features)} == {

@@ -16,10 +16,11 @@ from scipy import stats
 from nexgen_assets.forecasting import sampling, training
 from nexgen_assets.forecasting.baselines import moving_average_28, seasonal_naive_forecast
 from nexgen_assets.forecasting.features import cleaned_features
-from nexgen_assets.forecasting.frame import LEVEL_FLOOR, PlannedPromotions, level_of
+from nexgen_assets.forecasting.frame import LEVEL_FLOOR, level_of
 from nexgen_assets.forecasting.holdout import holdout_at
 from nexgen_assets.forecasting.interval import interval_demand, until_delisted
 from nexgen_assets.forecasting.listing import NO_END, days_listed
+from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.forecasting.rows import forecast_rows
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND, HORIZON_DAYS, QUANTILES, WEEKDAY_LAGS
 from nexgen_assets_tests.forecasting.panels import demand_panel
@@ -169,9 +170,9 @@ def test_the_model_forecasts_a_new_item_as_its_category_sells(
             from demand where category = 'Category 1' and location = 'north'""",
             {"last": LAST},
         ).fetchall()
-    model = training.train(*frames, LAST, PlannedPromotions.none(), 3_000, "US")
+    model = training.train(*frames, LAST, Plans.none(), 3_000, "US")
     wanted = features.filter(pc.and_(pc.equal(features["day"], pa.scalar(LAST)), features["is_new_item"]))
-    forecast = model.predict(wanted, PlannedPromotions.none(), model_version="m1")
+    forecast = model.predict(wanted, Plans.none(), model_version="m1")
     assert expected > 1
     assert forecast["mean"].to_pylist() == pytest.approx([expected] * HORIZON_DAYS)
     assert forecast["q95"][0].as_py() > expected

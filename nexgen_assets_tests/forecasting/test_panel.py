@@ -80,16 +80,16 @@ def test_the_last_day_of_known_sales_ignores_rows_without_quantity(panel: Panel)
 
 def test_covariates_of_later_days_are_known_and_absent_ones_are_not(panel: Panel) -> None:
     origin = np.array([(FIRST - EPOCH).days + 1])
-    product, location = (pa.chunked_array([[name]]) for name in ("a", "north"))
-    price, event = panel.covariates.around(product, location, origin)[:, 0, COVARIATE_HISTORY_DAYS - 2 :]
+    features = pa.table({"product_id": ["a"], "location": ["north"]})
+    price, event = np.stack(panel.covariates.around(features, origin))[:, 0, COVARIATE_HISTORY_DAYS - 2 :]
     np.testing.assert_array_equal(price[:6], np.float32([10, 11, np.nan, 13, 14, np.nan]))
     assert event[3] == 0  # the only name there is
     assert np.isnan(event[1])
 
 
 def test_a_static_column_is_a_code_per_series(panel: Panel) -> None:
-    product, location = pa.chunked_array([["b", "a"]]), pa.chunked_array([["north", "north"]])
-    np.testing.assert_array_equal(panel.covariates.static(product, location), np.float32([[0], [1]]))
+    features = pa.table({"product_id": ["b", "a"], "location": ["north", "north"]})
+    np.testing.assert_array_equal(panel.covariates.static(features), np.float32([[0], [1]]))
 
 
 def test_quantities_and_stockouts_of_later_days_change_nothing(panel: Panel) -> None:

@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 from nexgen_assets.forecasting.attribution import attribution
 from nexgen_assets.forecasting.backtest import BacktestError, rolling_origins
 from nexgen_assets.forecasting.features import cleaned_features
-from nexgen_assets.forecasting.frame import PlannedPromotions, expand
+from nexgen_assets.forecasting.frame import expand
+from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.forecasting.rolling import JudgedOrigin, judge_origin
 from nexgen_assets.forecasting.training import recipe_of, train
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND
@@ -21,7 +22,7 @@ from nexgen_assets_tests.forecasting.trends import trending_panel
 FIRST, DAYS, ROWS = date(2024, 1, 1), 150, 1_000
 LAST = FIRST + timedelta(days=DAYS - 1)
 ORIGIN = LAST - timedelta(days=28)
-PLANNED = PlannedPromotions.none()
+PLANNED = Plans.none()
 RECIPE = recipe_of(PLANNED, ROWS, "US", {"rounds": 20})
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from nexgen_assets.forecasting.boosting import PARAMETERS
 from nexgen_assets.forecasting.features import cleaned_features
-from nexgen_assets.forecasting.frame import PlannedPromotions
+from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.forecasting.recipes import Recipe
 from nexgen_assets.forecasting.search import SPACE, Found, SearchError, Trial, search
 from nexgen_assets.forecasting.training import TrainingData, recipe_of, refit_scores, training_data
@@ -20,7 +20,7 @@ from nexgen_assets_tests.forecasting.trends import trending_panel
 
 FIRST, DAYS, ROWS = date(2024, 1, 1), 170, 600
 LAST = FIRST + timedelta(days=DAYS - 1)
-PLANNED = PlannedPromotions.none()
+PLANNED = Plans.none()
 
 
 def own_recipe(told: Mapping[str, float]) -> Recipe:

@@ -14,8 +14,8 @@ from nexgen_assets.forecasting import holdout, lessons, sampling, training
 from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.evaluation import squared_step_mean
 from nexgen_assets.forecasting.features import cleaned_features
-from nexgen_assets.forecasting.frame import PlannedPromotions
 from nexgen_assets.forecasting.model import ModelError, TrainedModel
+from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND, FORECASTS, HORIZON_DAYS, QUANTILES
 from nexgen_assets_tests.forecasting.panels import demand_panel
 
@@ -53,7 +53,7 @@ class Panel:
         return sampling.training_frame(self.features_frame, self.demand_frame, as_of, rows)
 
     def train(self, as_of: date = AS_OF) -> TrainedModel:
-        planned = PlannedPromotions.none()
+        planned = Plans.none()
         return training.train(self.features_frame, self.demand_frame, as_of, planned, ROWS, "US")
 
 
@@ -219,14 +219,14 @@ def data(panel: Panel) -> training.TrainingData:
 def test_a_recipe_refit_for_comparison_has_the_scores_of_its_own_model(
     model: TrainedModel, data: training.TrainingData
 ) -> None:
-    scores = training.refit_scores(data, PlannedPromotions.none(), model.recipe)
+    scores = training.refit_scores(data, Plans.none(), model.recipe)
     assert scores == {name: model.metrics["model"][name] for name in scores}
 
 
 def test_other_parameters_make_another_recipe_and_another_model(
     model: TrainedModel, data: training.TrainingData
 ) -> None:
-    planned = PlannedPromotions.none()
+    planned = Plans.none()
     other = training.fit(data, planned, training.recipe_of(planned, ROWS, "US", {"max_depth": 2, "rounds": 3}))
     assert (other.recipe.parameters["max_depth"], other.recipe.rounds) == (2, 3)
     assert other.recipe.overrides == {"max_depth": 2, "rounds": 3}
@@ -280,7 +280,7 @@ def test_a_model_of_other_features_is_refused(model: TrainedModel) -> None:
 
 def _forecast(model: TrainedModel, panel: Panel, threads: int = 1) -> pa.Table:
     origins = panel.features.filter(pc.equal(panel.features["day"], pa.scalar(AS_OF)))
-    return model.predict(origins, PlannedPromotions.none(), model_version="v1", threads=threads)
+    return model.predict(origins, Plans.none(), model_version="v1", threads=threads)
 
 
 def test_a_forecast_is_the_contract_s_table(panel: Panel, model: TrainedModel) -> None:
@@ -300,11 +300,11 @@ def test_threads_and_batches_change_nothing(panel: Panel, model: TrainedModel) -
     whole = _forecast(model, panel)
     assert _forecast(model, panel, threads=2).equals(whole)
     batches = panel.features.filter(pc.equal(panel.features["day"], pa.scalar(AS_OF))).to_batches(max_chunksize=7)
-    parts = [model.predict(batch, PlannedPromotions.none(), model_version="v1") for batch in batches]
+    parts = [model.predict(batch, Plans.none(), model_version="v1") for batch in batches]
     assert pa.concat_tables(parts).equals(whole)
 
 
 def test_no_origins_give_no_rows(panel: Panel, model: TrainedModel) -> None:
-    table = model.predict(panel.features.slice(0, 0), PlannedPromotions.none(), model_version="v1")
+    table = model.predict(panel.features.slice(0, 0), Plans.none(), model_version="v1")
     assert table.num_rows == 0
     assert table.schema.names == FORECASTS.names

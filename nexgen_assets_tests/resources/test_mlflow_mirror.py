@@ -16,7 +16,7 @@ import requests
 
 from nexgen_assets.automation import rollback_job
 from nexgen_assets.definitions import build_resources
-from nexgen_assets.forecasting.frame import PlannedPromotions
+from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.forecasting.promotion import FIT_TO_SERVE
 from nexgen_assets.forecasting.recipes import Recipe
 from nexgen_assets.forecasting.training import recipe_of
@@ -32,7 +32,7 @@ FACTS = {
     "data_versions": {"daily_demand": 7, "calendar": None},
     "scores": {"model": {"wrmsse": 0.7, "wape": float("nan")}, "seasonal_naive": {"wrmsse": 0.9}},
 }
-RECIPE = recipe_of(PlannedPromotions.none(), 1_000, "US", {"max_depth": 6})
+RECIPE = recipe_of(Plans.none(), 1_000, "US", {"max_depth": 6})
 NOWHERE = "http://127.0.0.1:9"
 
 
