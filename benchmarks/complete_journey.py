@@ -67,7 +67,7 @@ def main() -> None:
         plan = _build_panel(Path(folder), options.known_ahead)
         session = connect(remote)
         started = time.perf_counter()
-        _build_features(session, Path(folder))
+        _build_features(session, Path(folder), Plans(plan))
         built = time.perf_counter()
         print(f"features {built - started:.1f} s")
         for until in options.until or [LAST]:
@@ -116,9 +116,9 @@ def _nullable(table: Table) -> pa.Schema:
     return pa.schema([field.with_nullable(True) for field in table.arrow_schema])
 
 
-def _build_features(session: SparkSession, folder: Path) -> None:
+def _build_features(session: SparkSession, folder: Path, plans: Plans) -> None:
     demand = session.read.parquet(str(folder / "daily_demand.parquet"))
-    features = cleaned_features(demand, FIRST, LAST, SETTINGS.lookback_days)
+    features = cleaned_features(demand, FIRST, LAST, SETTINGS.lookback_days, plans.promotions())
     features.write.parquet(str(folder / "cleaned_features"))
 
 

@@ -511,6 +511,13 @@ CLEANED_FEATURES = Table(
         ),
         Column("promotion_share_28", REAL32, "Share of the last 28 days sold on promotion", nullable=False, minimum=0),
         Column(
+            "planned_promotion_effect",
+            REAL32,
+            "By how much a planned promotion of a whole location lifts demand, in multiples of the level without: "
+            "learnt from the product's last 301 days at all locations, shrunk towards its category; empty if none was "
+            "ever told",
+        ),
+        Column(
             "days_since_promotion",
             REAL32,
             "Days since it last sold on promotion, capped at the lookback",
@@ -557,7 +564,7 @@ CLEANED_FEATURES = Table(
         ),
     ),
     same_series_as="daily_demand",
-    made_from=("daily_demand",),
+    made_from=("daily_demand", "calendar"),
     lineage={
         **{f"demand_lag_{k}": ("daily_demand.demand_units",) for k in WEEKDAY_LAGS},
         **{f"weekday_mean_{k}": ("daily_demand.demand_units",) for k in WEEKDAY_LAGS},
@@ -574,6 +581,7 @@ CLEANED_FEATURES = Table(
         "category_price_ratio": ("daily_demand.unit_price", "daily_demand.category"),
         "days_since_price_change": ("daily_demand.unit_price", "daily_demand.demand_units"),
         "promotion_share_28": ("daily_demand.is_promotion", "daily_demand.is_promotion_as_of"),
+        "planned_promotion_effect": ("calendar.promotion_share", "daily_demand.demand_units"),
         "days_since_promotion": ("daily_demand.is_promotion", "daily_demand.is_promotion_as_of"),
         **{f"in_stock_mean_{w}": ("daily_demand.demand_units", "daily_demand.is_stockout") for w in IN_STOCK_WINDOWS},
         **{f"stockout_share_{w}": ("daily_demand.is_stockout",) for w in STOCKOUT_WINDOWS},

@@ -44,7 +44,9 @@ def main() -> None:
         pq.write_table(panel.demand(day), Path(folder) / "demand.parquet")
         demand = session.read.parquet(str(Path(folder) / "demand.parquet"))
         history = str(Path(folder) / "history")
-        cleaned_features(demand, panel.first_day, day, settings.lookback_days).write.parquet(history)
+        promotions = panel.covariates.promotions()
+        made = cleaned_features(demand, panel.first_day, day, settings.lookback_days, promotions)
+        made.write.parquet(history)
         model = train(
             session.read.parquet(history),
             demand,
@@ -57,7 +59,7 @@ def main() -> None:
         recent = demand.where(F.col(DAY) > F.date_sub(F.lit(day), settings.lookback_days))
 
         def features() -> pa.Table:
-            return cleaned_features(recent, day, day, settings.lookback_days).toArrow()
+            return cleaned_features(recent, day, day, settings.lookback_days, promotions).toArrow()
 
         rows = features()
 

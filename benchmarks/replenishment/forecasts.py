@@ -48,7 +48,13 @@ def rolling_forecasts(trial: Trial, settings: Settings) -> tuple[RollingForecast
         demand_file, features_file = Path(folder) / "demand.parquet", Path(folder) / "features"
         pq.write_table(trial.source.demand(last), demand_file)
         demand = session.read.parquet(str(demand_file))
-        made = cleaned_features(demand, trial.source.first_day, last, settings.lookback_days)
+        made = cleaned_features(
+            demand,
+            trial.source.first_day,
+            last,
+            settings.lookback_days,
+            trial.source.covariates.promotions(),
+        )
         made.write.parquet(str(features_file))
         logger.info("features of %s to %s: %.0f s", trial.source.first_day, last, time.perf_counter() - began)
         features = session.read.parquet(str(features_file))

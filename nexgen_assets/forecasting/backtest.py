@@ -50,7 +50,9 @@ def backtest(  # noqa: PLR0917
         pq.write_table(panel.demand(max(origins)), demand_file)
         demand = session.read.parquet(str(demand_file))
         last = max(origins)
-        cleaned_features(demand, panel.first_day, last, settings.lookback_days).write.parquet(str(features_file))
+        promotions = panel.covariates.promotions()
+        made = cleaned_features(demand, panel.first_day, last, settings.lookback_days, promotions)
+        made.write.parquet(str(features_file))
         features = session.read.parquet(str(features_file))
         for origin in sorted(origins):
             model = train(

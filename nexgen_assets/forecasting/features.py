@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,17 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812  (the name under which every Spark page knows it)
 
 from nexgen_assets.forecasting.closings import was_told_closed
+from nexgen_assets.forecasting.effects import (
+    CATEGORY_PRIOR_UNITS,
+    EFFECT_DAYS,
+    LEVEL_DAYS,
+    SHARE_SCALE,
+    Promotions,
+    effect_of,
+    effect_terms,
+    shrunk,
+)
+from nexgen_assets.forecasting.rows import key_of
 from nexgen_assets.tables import (
     CLEANED_FEATURES,
     DAY,
@@ -54,12 +66,15 @@ EPOCH = date(1970, 1, 1)
 Whole = NDArray[np.int64]
 
 
-def cleaned_features(demand: DataFrame, start: date, end: date, lookback_days: int) -> DataFrame:
+def cleaned_features(
+    demand: DataFrame, start: date, end: date, lookback_days: int, promotions: Sequence[Promotions] = ()
+) -> DataFrame:
     """Rows of `tables.CLEANED_FEATURES` for the days start..end, one per row of `demand` on those days.
 
     `demand` holds rows of `tables.DAILY_DEMAND`; of them, day d uses d-(lookback_days-1)..d and nothing else. A missing
-    row of a series is a day without a sale; a row without `demand_units` is a day of unknown demand. Raises ValueError
-    for a lookback shorter than the longest feature.
+    row of a series is a day without a sale; a row without `demand_units` is a day of unknown demand. Of `promotions`,
+    a day uses what was known on it; each gives a column (`effects.effect_of`). Raises ValueError for a lookback shorter
+    than the longest feature.
     """
     if lookback_days < SHORTEST_LOOKBACK:
         raise ValueError(f"lookback_days is {lookback_days}; the features need at least {SHORTEST_LOOKBACK}")
@@ -67,9 +82,39 @@ def cleaned_features(demand: DataFrame, start: date, end: date, lookback_days: i
         raise ValueError(f"the range ends on {end}, before it starts on {start}")
     first = start - timedelta(days=lookback_days - 1)
     demand = demand.where(F.col(DAY).between(F.lit(first), F.lit(end)))
-    rows = _with_means_of_others(_telling_rows(demand, start), demand, start)
-    whole_products = rows.repartition(SERIES_PARTITIONS, "product_id")
-    return whole_products.mapInArrow(_partition_features(start, end, lookback_days), CLEANED_FEATURES.spark_ddl)
+    span = _Span(start, end, lookback_days)
+    telling = _telling_rows(demand, start)
+    rows = _with_means_of_others(telling, demand, start)
+    if promotions:
+        rows = _with_category_effects(rows, telling, span, promotions)
+    return _whole_products(rows).mapInArrow(_partition_features(span, promotions), _ddl(promotions))
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The days start..end and what they look back on."""
+
+    start: date
+    end: date
+    lookback_days: int
+
+    @property
+    def first_day(self) -> int:
+        return (self.start - EPOCH).days - (self.lookback_days - 1)
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days + self.lookback_days
+
+
+def _whole_products(rows: DataFrame) -> DataFrame:
+    return rows.repartition(SERIES_PARTITIONS, "product_id")
+
+
+def _ddl(promotions: Sequence[Promotions]) -> str:
+    """The contract's columns, and those of the effects of a panel's own promotions."""
+    further = [effect_of(p.name) for p in promotions if effect_of(p.name) not in CLEANED_FEATURES.names]
+    return ", ".join([CLEANED_FEATURES.spark_ddl, *(f"`{name}` float" for name in further)])
 
 
 def _telling_rows(demand: DataFrame, start: date) -> DataFrame:
@@ -148,21 +193,68 @@ def _flag(condition: Column) -> Column:
 
 
 def _partition_features(
-    start: date, end: date, lookback_days: int
+    span: _Span, promotions: Sequence[Promotions]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    first_day = (start - EPOCH).days - (lookback_days - 1)
-    days = (end - start).days + lookback_days
-
     def features(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        # one engine groups by an aggregate that needs several times the data's memory; a partition of encoded text
-        # and a slice of its series at a time need less than the data itself
-        for rows in _by_product(_compact(batches)):
-            grid = _Grid.of(rows, first_day, days)
-            wanted = np.flatnonzero(grid.day >= lookback_days - 1)
-            if len(wanted):
-                yield from _feature_table(grid, rows.take(wanted), wanted, lookback_days).to_batches()
+        for grid, wanted in _grids(batches, span):
+            yield from _feature_table(grid, wanted, span.lookback_days, promotions).to_batches()
 
     return features
+
+
+def _grids(batches: Iterator[pa.RecordBatch], span: _Span) -> Iterator[tuple["_Grid", Whole]]:
+    """The grids of some series at a time, and which of their rows lie in the days wanted."""
+    # one engine groups by an aggregate that needs several times the data's memory; a partition of encoded text and a
+    # slice of its series at a time need less than the data itself
+    for rows in _by_product(_compact(batches)):
+        grid = _Grid.of(rows, span.first_day, span.days)
+        wanted = np.flatnonzero(grid.day >= span.lookback_days - 1)
+        if len(wanted):
+            yield grid, wanted
+
+
+def _with_category_effects(
+    rows: DataFrame, telling: DataFrame, span: _Span, promotions: Sequence[Promotions]
+) -> DataFrame:
+    """Adds the effect of each promotion on the category of the row, shrunk to that on all products, by day."""
+    names = [f"{term}_{i}" for i in range(len(promotions)) for term in ("excess", "exposure")]
+    ddl = ", ".join(["`day` date", "`category_key` string", *(f"`{name}` bigint" for name in names)])
+    parts = _whole_products(telling).mapInArrow(_category_terms(span, promotions), ddl)
+    by_category = parts.groupBy(DAY, "category_key").agg(*(F.sum(name).alias(name) for name in names))
+    totals = by_category.groupBy(DAY).agg(*(F.sum(name).alias(f"all_{name}") for name in names))
+    sums = totals.join(by_category, DAY)
+    effects = [_category_effect(i).alias(f"category_effect_{i}") for i in range(len(promotions))]
+    effects_of_categories = sums.select(F.col(DAY), "category_key", *effects)
+    # the small side first, as above
+    keyed = rows.withColumn("category_key", _category_key())
+    return effects_of_categories.join(keyed, [DAY, "category_key"], "right").drop("category_key")
+
+
+def _category_effect(number: int) -> Column:
+    def units(name: str, share_power: int) -> Column:
+        return F.col(f"{name}_{number}") / F.lit(SHARE_SCALE**share_power * THOUSANDTHS)
+
+    of_all = F.coalesce(units("all_excess", 1) / F.nullif(units("all_exposure", 2), F.lit(0.0)), F.lit(0.0))
+    prior = F.lit(CATEGORY_PRIOR_UNITS)
+    return (units("excess", 1) + prior * of_all) / (units("exposure", 2) + prior)
+
+
+def _category_terms(
+    span: _Span, promotions: Sequence[Promotions]
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Sums of `effects.effect_terms` by day and category, of a partition."""
+
+    def terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for grid, wanted in _grids(batches, span):
+            rows = grid.rows.take(wanted)
+            columns: dict[str, Any] = {DAY: rows.column(DAY), "category_key": _text(rows, "category")}
+            for i, sums in enumerate(_effect_sums(grid, wanted, span.lookback_days, promotions)):
+                columns |= {f"excess_{i}": sums.excess, f"exposure_{i}": sums.exposure}
+            told = pa.table(columns)
+            summed = told.group_by([DAY, "category_key"]).aggregate([(name, "sum") for name in told.schema.names[2:]])
+            yield from summed.rename_columns(told.schema.names).to_batches()
+
+    return terms
 
 
 def _compact(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -234,9 +326,19 @@ class _WindowSums:
     """Sums of one measure over windows of days, for the wanted rows of a grid."""
 
     def __init__(self, grid: _Grid, values: Whole, wanted: Whole) -> None:
+        self._sum(grid.dense(values), grid, wanted)
+
+    @classmethod
+    def dense(cls, values: Whole, grid: _Grid, wanted: Whole) -> "_WindowSums":
+        """Of a measure that is told on the grid."""
+        sums = cls.__new__(cls)
+        sums._sum(values, grid, wanted)
+        return sums
+
+    def _sum(self, dense: Whole, grid: _Grid, wanted: Whole) -> None:
         series, days = grid.shape
         running = np.zeros((series, days + 1), dtype=np.int64)
-        np.cumsum(grid.dense(values), axis=1, out=running[:, 1:])
+        np.cumsum(dense, axis=1, out=running[:, 1:])
         self._running = running.ravel()
         self._after = grid.series[wanted] * (days + 1) + grid.day[wanted] + 1
 
@@ -263,8 +365,8 @@ class _KnownDays:
         return self.between(0, days - 1)
 
 
-def _feature_table(grid: _Grid, rows: pa.Table, wanted: Whole, lookback_days: int) -> pa.Table:
-    units = _whole(grid.rows, "units")
+def _feature_table(grid: _Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]) -> pa.Table:
+    rows, units = grid.rows.take(wanted), _whole(grid.rows, "units")
     demand = _WindowSums(grid, units, wanted)
     age = _days_since_first_sale(grid, units, wanted, lookback_days)
     is_new_item = (age < 0) & (_whole(rows, "is_unsold") > 0)
@@ -286,13 +388,15 @@ def _feature_table(grid: _Grid, rows: pa.Table, wanted: Whole, lookback_days: in
     days_since_sale = np.minimum(_whole(rows, "days_since_sale"), lookback_days).astype(np.float64)
     features["days_since_sale"] = days_since_sale
     features |= _price(grid, units, wanted, lookback_days)
-    promotions = _whole(grid.rows, "is_promotion")
-    features["promotion_share_28"] = _WindowSums(grid, promotions, wanted).last(28) / 28
-    features["days_since_promotion"] = _days_since(grid, promotions > 0, wanted, lookback_days).astype(np.float64)
+    sold_on_promotion = _whole(grid.rows, "is_promotion")
+    features["promotion_share_28"] = _WindowSums(grid, sold_on_promotion, wanted).last(28) / 28
+    since_promotion = _days_since(grid, sold_on_promotion > 0, wanted, lookback_days)
+    features["days_since_promotion"] = since_promotion.astype(np.float64)
     stockouts = _WindowSums(grid, is_stockout, wanted)
     features |= {f"stockout_share_{w}": stockouts.last(w) / w for w in STOCKOUT_WINDOWS}
     features["category_mean_28"] = rows.column("category_mean")
     features["location_mean_28"] = rows.column("location_mean")
+    features |= _effects(grid, wanted, lookback_days, promotions)
     return _as_table(features)
 
 
@@ -333,14 +437,65 @@ def _product_means(
     grid: _Grid, demand: _WindowSums, known: _KnownDays, wanted: Whole
 ) -> dict[str, NDArray[np.float64]]:
     """What a location knows of a product from the others: means over all locations with a row on the day."""
-    product, day = _codes(grid.rows.column("product_id"))[wanted], grid.day[wanted]
-    together = np.unique(product * grid.shape[1] + day, return_inverse=True)[1]
+    pooled = _SameProductAndDay(grid, wanted)
+    return {f"product_mean_{w}": _mean(pooled.sum(demand.last(w)), pooled.sum(known.last(w))) for w in PRODUCT_WINDOWS}
 
-    def summed(values: Whole) -> Whole:
-        # sums of whole numbers below 2^53: exact in any order
-        return np.bincount(together, values)[together].astype(np.int64)
 
-    return {f"product_mean_{w}": _mean(summed(demand.last(w)), summed(known.last(w))) for w in PRODUCT_WINDOWS}
+class _SameProductAndDay:
+    """The wanted rows of a product on a day, at whatever location."""
+
+    def __init__(self, grid: _Grid, wanted: Whole) -> None:
+        product, day = _codes(grid.rows.column("product_id"))[wanted], grid.day[wanted]
+        self._together = np.unique(product * grid.shape[1] + day, return_inverse=True)[1]
+
+    def sum(self, values: Whole) -> Whole:
+        """Of each row, the sum over the rows it is together with."""
+        sums = np.zeros(self._together.max() + 1, np.int64)
+        np.add.at(sums, self._together, values)
+        return sums[self._together]
+
+
+@dataclass(frozen=True)
+class _EffectSums:
+    """Sums of `effects.effect_terms` over the days that tell, for the wanted rows of a grid."""
+
+    excess: Whole
+    exposure: Whole
+
+
+def _effect_sums(
+    grid: _Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]
+) -> Iterator[_EffectSums]:
+    """Over EFFECT_DAYS, days on which the level was that of a product not yet sold do not tell."""
+    units = _whole(grid.rows, "units")
+    is_censored = grid.dense(_whole(grid.rows, "is_unknown") | _whole(grid.rows, "is_stockout")) > 0
+    oldest = np.clip(_days_since_first_sale(grid, units, wanted, lookback_days) - (LEVEL_DAYS - 1), -1, EFFECT_DAYS - 1)
+    for promotion in promotions:
+        share = promotion.shares(_series_keys(grid), grid.first_day, grid.shape[1])
+        terms = effect_terms(grid.dense(units), share, is_censored)
+        yield _EffectSums(*(_WindowSums.dense(term, grid, wanted).between(0, oldest) for term in terms))
+
+
+def _effects(
+    grid: _Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]
+) -> dict[str, NDArray[np.float64]]:
+    """The effect of each promotion on a product at all its locations."""
+    pooled = _SameProductAndDay(grid, wanted)
+    found: dict[str, NDArray[np.float64]] = {}
+    for i, sums in enumerate(_effect_sums(grid, wanted, lookback_days, promotions)):
+        of_category = _reals(grid.rows.column(f"category_effect_{i}").take(wanted))
+        effect = shrunk(pooled.sum(sums.excess), pooled.sum(sums.exposure), of_category)
+        found[effect_of(promotions[i].name)] = effect
+    return found
+
+
+def _series_keys(grid: _Grid) -> list[pa.Array]:
+    """All keys that stand for each series: an empty product or location stands for every one."""
+    some_row = pa.array(np.unique(grid.series, return_index=True)[1])
+    product, location = (_text(grid.rows.take(some_row), name) for name in ("product_id", "location"))
+    every = pa.array([""] * len(some_row))
+    pairs = [(product, location), (product, every), (every, location), (every, every)]
+    return [key_of(pa.chunked_array([p]), pa.chunked_array([place])) for p, place in pairs]
 
 
 def _weekday_mean(demand: _WindowSums, known: _KnownDays, lag: int) -> NDArray[np.float64]:
@@ -413,10 +568,12 @@ def _days_since(grid: _Grid, happened: NDArray[np.bool_], wanted: Whole, lookbac
 
 
 def _as_table(features: dict[str, pa.ChunkedArray | pa.Array | NDArray[np.float64]]) -> pa.Table:
-    schema = CLEANED_FEATURES.arrow_schema
+    further = [pa.field(name, pa.float32()) for name in features if name not in CLEANED_FEATURES.names]
+    schema = pa.schema([*CLEANED_FEATURES.arrow_schema, *further])
+    rows = len(features[DAY])
     arrays = []
     for field in schema:
-        values = features[field.name]
+        values = features.get(field.name, pa.nulls(rows, field.type))  # no promotion, no effect
         if isinstance(values, np.ndarray):
             # not a number stands for "unknown"; the table says so with an empty value
             values = pa.array(values.astype(np.float32), from_pandas=True)
@@ -426,6 +583,11 @@ def _as_table(features: dict[str, pa.ChunkedArray | pa.Array | NDArray[np.float6
 
 def _whole(rows: pa.Table, name: str) -> Whole:
     return rows.column(name).cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64)
+
+
+def _text(rows: pa.Table, name: str) -> pa.Array:
+    """Names, empty where there is none."""
+    return rows.column(name).cast(pa.string()).fill_null("").combine_chunks()
 
 
 def _reals(column: pa.ChunkedArray) -> NDArray[np.float64]:

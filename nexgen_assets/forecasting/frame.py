@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nexgen_assets.forecasting.effects import effect_of
 from nexgen_assets.forecasting.listing import is_new_item
 from nexgen_assets.forecasting.rows import day_numbers
 from nexgen_assets.tables import (
@@ -42,6 +43,7 @@ UNKNOWN = -1
 EPOCH = date(1970, 1, 1)
 
 PRODUCT_TRENDS = (7, 91)  # of the product at all locations, against its last 28 days
+EXPECTED_EFFECT = "expected_promotion_effect"
 DAY_OF_YEAR = "day_of_year"
 CALENDAR_FEATURES = ("weekday", "day_of_month", DAY_OF_YEAR, "is_holiday", "days_to_holiday", "days_from_holiday")
 PRICES_AND_PROMOTIONS = (
@@ -77,6 +79,11 @@ class Covariates(Protocol):
     def names(self) -> tuple[str, ...]: ...
 
     @property
+    def promotion_names(self) -> tuple[str, ...]:
+        """Those of `names` whose effect on each product is a feature (`effects.effect_of`)."""
+        ...
+
+    @property
     def static_names(self) -> tuple[str, ...]: ...
 
     def around(self, features: pa.Table, origin: Whole) -> Sequence[Real32]:
@@ -100,7 +107,7 @@ def feature_names(covariates: Covariates) -> tuple[str, ...]:
     """The columns of the design matrix, in order."""
     known = [column for name in covariates.names for column in (name, f"{name}_change")]
     fixed = ("horizon", *OWN_FEATURES, *WEEKDAY_FEATURES, *CALENDAR_FEATURES)
-    return (*fixed, *known, *covariates.static_names)
+    return (*fixed, *known, EXPECTED_EFFECT, *covariates.static_names)
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,8 @@ def expand(  # noqa: PLR0917
         _own(features, level, categories)[rows],
         _weekday(features, level, rows, horizons),
         _calendar(origin[rows] + horizons, country, covariates.holidays(features, origin), rows, horizons),
-        _known(covariates.around(features, origin), rows, horizons),
+        known := _known(covariates.around(features, origin), rows, horizons),
+        _expected_effect(features, known, rows, covariates),
         covariates.static(features)[rows],
     ]
     return Frame(np.concatenate(blocks, axis=1), level[rows])
@@ -242,6 +250,15 @@ def _known(values: Sequence[Real32], rows: Whole, horizons: Whole) -> Real32:
         on_target = value[rows, COVARIATE_HISTORY_DAYS - 1 + horizons]
         columns += [on_target, on_target - _known_mean(value[:, :COVARIATE_HISTORY_DAYS])[rows]]
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(rows), 0), np.float32)
+
+
+def _expected_effect(features: pa.Table, known: Real32, rows: Whole, covariates: Covariates) -> Real32:
+    """By how much promotions change demand against the last 28 days, in multiples of the level without them."""
+    expected = np.zeros((len(rows), 1), np.float32)
+    for name in covariates.promotion_names:
+        change = known[:, 2 * covariates.names.index(name) + 1]
+        expected[:, 0] += np.nan_to_num(_column(features, effect_of(name))[rows] * change)
+    return expected
 
 
 def _known_mean(values: Real32) -> Real32:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from nexgen_assets.forecasting.effects import SHARE_SCALE, Promotions
 from nexgen_assets.forecasting.frame import COVARIATE_HISTORY_DAYS, EPOCH, KNOWN_DAYS, Real32, Whole
 from nexgen_assets.tables import DAILY_DEMAND, DAY, HORIZON_DAYS
 
@@ -120,6 +121,29 @@ class PanelCovariates:
     def static(self, features: pa.Table) -> Real32:
         return self.fixed[self._series(features)]
 
+    @property
+    def promotion_names(self) -> tuple[str, ...]:
+        """Those that look like promotions: shares from 0 to 1, on days on which any series has one, of few series."""
+        return self._promotion_names
+
+    @cached_property
+    def _promotion_names(self) -> tuple[str, ...]:
+        return tuple(name for name, values in zip(self.names, self.values, strict=True) if _is_promotion(values))
+
+    def promotions(self) -> tuple[Promotions, ...]:
+        """What of these covariates was on promotion on each day."""
+        keys = pa.array(self.keys.to_numpy(dtype=object), pa.string())
+        return tuple(self._runs(name, keys) for name in self.promotion_names)
+
+    def _runs(self, name: str, keys: pa.Array) -> Promotions:
+        share = np.rint(np.nan_to_num(self.values[self.names.index(name)]) * SHARE_SCALE).astype(np.int64)
+        before, after = (np.pad(share, ((0, 0), sides)) for sides in ((1, 0), (0, 1)))
+        starts = (share > 0) & (share != before[:, :-1])
+        ends = (share > 0) & (share != after[:, 1:])
+        (series, start), (_, end) = np.nonzero(starts), np.nonzero(ends)
+        encoded = pa.DictionaryArray.from_arrays(pa.array(series.astype(np.int32)), keys)
+        return Promotions(name, encoded, start + self.first_day, end + self.first_day, share[series, start])
+
     def _series(self, features: pa.Table) -> NDArray[np.intp]:
         return self.keys.get_indexer(_key(features["product_id"].to_pandas(), features["location"].to_pandas()))
 
@@ -197,6 +221,14 @@ def _refuse_unusable(rows: pd.DataFrame, source: str) -> None:
 
 def _key(product: Any, location: Any) -> pd.Series:
     return product.astype(str) + "\n" + location.astype(str)
+
+
+def _is_promotion(values: Real32) -> bool:
+    known = np.isfinite(values)
+    is_on = np.where(known, values, 0) > 0
+    days = is_on.any(axis=0)
+    is_share = bool(np.all((values[known] >= 0) & (values[known] <= 1)))
+    return is_share and bool(days.any()) and is_on[:, days].sum() < known[:, days].sum() / 2
 
 
 def _grid(shape: tuple[int, int], place: Sequence[Whole], values: Real32) -> Real32:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nexgen_assets.forecasting.effects import SHARE_SCALE, Promotions
 from nexgen_assets.forecasting.frame import COVARIATE_HISTORY_DAYS, KNOWN_DAYS, Flags, Real32, Whole, positions
 from nexgen_assets.forecasting.rows import day_numbers, key_of
 from nexgen_assets.tables import CALENDAR, HORIZON_DAYS
@@ -27,6 +28,7 @@ class Plans:
     """What the lines of `tables.CALENDAR` tell of products at locations (see `frame.Covariates`)."""
 
     names = (PLANNED_PROMOTION, PLANNED_PRICE_RATIO)
+    promotion_names = (PLANNED_PROMOTION,)
     static_names = ()
 
     def __init__(self, calendar: pa.Table) -> None:
@@ -59,6 +61,15 @@ class Plans:
     def static(self, features: pa.Table) -> Real32:
         """Nothing: the category is a feature of its own."""
         return np.empty((features.num_rows, 0), np.float32)
+
+    def promotions(self) -> tuple[Promotions, ...]:
+        """What was on promotion on each day, as known on it; nothing if no promotion was ever told."""
+        told = self._promotions
+        if not len(told.key):
+            return ()
+        share = np.rint(told.value.astype(np.float64) * SHARE_SCALE).astype(np.int64)
+        start = np.maximum(told.start, told.effective)
+        return (Promotions(PLANNED_PROMOTION, told.key.dictionary_encode(), start, told.end, share),)
 
 
 @dataclass(frozen=True)

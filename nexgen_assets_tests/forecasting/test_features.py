@@ -11,7 +11,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from nexgen_assets.forecasting.features import cleaned_features
-from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND
+from nexgen_assets.forecasting.plans import Plans
+from nexgen_assets.tables import CALENDAR, CLEANED_FEATURES, DAILY_DEMAND
+from nexgen_assets_tests.forecasting.frames import line
 from nexgen_assets_tests.forecasting.panels import demand_panel
 
 LOOKBACK = 400
@@ -64,9 +66,27 @@ def features(spark: SparkSession, demand: pa.Table) -> pa.Table:
     return _features(spark, demand, START, END)
 
 
+def _calendar() -> pa.Table:
+    """Promotions of a product, a location, of all at once and of one at one; overlapping, and told too late."""
+    rng = np.random.default_rng(11)
+    keys = [("000", ""), ("001", "north"), ("", "south"), ("", ""), ("003", "south"), ("000", "north")]
+    lines = []
+    for number in range(80):
+        product, location = keys[number % len(keys)]
+        start = FIRST + timedelta(days=int(rng.integers(100, (END - FIRST).days)))
+        end = start + timedelta(days=int(rng.integers(0, 9)))
+        known = start + timedelta(days=int(rng.integers(-20, 5)))
+        share = round(float(rng.choice([0.25, 0.5, 1])), 2)
+        lines.append(line(start, end, known=known, product=product, location=location, promotion_share=share))
+    return pa.Table.from_pylist(lines, schema=CALENDAR.arrow_schema)
+
+
+PROMOTIONS = Plans(_calendar()).promotions()
+
+
 def _features(spark: SparkSession, demand: pa.Table, start: date, end: date) -> pa.Table:
     frame = spark.createDataFrame(demand, DAILY_DEMAND.spark_ddl)
-    return cleaned_features(frame, start, end, LOOKBACK).toArrow().sort_by(GRAIN)
+    return cleaned_features(frame, start, end, LOOKBACK, PROMOTIONS).toArrow().sort_by(GRAIN)
 
 
 def _oracle(demand: pa.Table) -> pa.Table:
@@ -151,9 +171,70 @@ def _oracle(demand: pa.Table) -> pa.Table:
     """).to_arrow_table()
 
 
+def _effects(demand: pa.Table) -> pa.Table:
+    """What promotions do, in SQL: each day's share, the level of the days without, and the sums of what they tell."""
+    connection = duckdb.connect()
+    connection.register("demand", demand)
+    connection.register("calendar", _calendar())
+    return connection.sql(f"""
+        with series as (select distinct product_id, location from demand),
+        days as (
+            select s.product_id, s.location,
+                unnest(range(date '{FIRST}', date '{END}' + 1, interval 1 day))::date as day
+            from series s),
+        on_day as (
+            select x.*, coalesce(d.demand_units::double, 0) as u,
+                d.day is not null and (d.demand_units is null or d.is_stockout is true) as is_censored,
+                coalesce((select max(c.promotion_share) from calendar c
+                    where c.product_id in ('', x.product_id) and c.location in ('', x.location)
+                        and x.day between c.start_date and c.end_date and c.effective_date <= x.day), 0) as share
+            from days x left join demand d using (product_id, location, day)),
+        levels as (
+            select *, count(*) filter (share = 0 and not is_censored) over past as free,
+                floor(1000 * coalesce(sum(u) filter (share = 0 and not is_censored) over past, 0) / greatest(free, 1))
+                    / 1000 as level
+            from on_day
+            window past as (partition by product_id, location order by day rows between 90 preceding and current row)),
+        origins as (
+            select r.day, r.product_id, r.location, r.category, (
+                select min(f.day) from demand f where f.product_id = r.product_id and f.location = r.location
+                    and f.demand_units > 0 and f.day between r.day - {LOOKBACK - 1} and r.day) as first_sale
+            from demand r where r.day between '{START}' and '{END}'),
+        sums as (
+            select o.day, o.product_id, o.location, o.category,
+                coalesce(sum(l.share * (l.u - l.level)), 0) as excess,
+                coalesce(sum(l.share ** 2 * l.level), 0) as exposure
+            from origins o left join levels l on l.product_id = o.product_id and l.location = o.location
+                and l.day between greatest(o.day - 300, o.first_sale + 90) and o.day
+                and l.share > 0 and not l.is_censored and l.free >= 7
+            group by all),
+        of_all as (select day, coalesce(sum(excess) / nullif(sum(exposure), 0), 0) as effect from sums group by day),
+        of_category as (
+            select s.day, s.category, (sum(excess) + 20 * any_value(a.effect)) / (sum(exposure) + 20) as effect
+            from sums s join of_all a using (day) group by all),
+        of_product as (
+            select day, product_id, sum(excess) as excess, sum(exposure) as exposure from sums group by all)
+        select o.day, o.product_id, o.location,
+            (p.excess + c.effect) / (p.exposure + 1) as planned_promotion_effect, p.exposure
+        from origins o join of_product p using (day, product_id)
+            join of_category c on c.day = o.day and c.category is not distinct from o.category
+    """).to_arrow_table()
+
+
+def test_what_promotions_do_equals_the_same_statement_in_sql(features: pa.Table, demand: pa.Table) -> None:
+    expected = _effects(demand).sort_by(GRAIN)
+    got, want = (_numbers(rows.column("planned_promotion_effect")) for rows in (features, expected))
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    exposure = _numbers(expected.column("exposure"))
+    assert (exposure > 10).any()
+    assert (exposure == 0).any()
+
+
 def test_every_feature_equals_the_same_statement_in_sql(features: pa.Table, demand: pa.Table) -> None:
     expected = _oracle(demand).sort_by(GRAIN)
     for column in CLEANED_FEATURES.columns:
+        if column.name == "planned_promotion_effect":
+            continue  # a statement of its own, above
         got, want = features.column(column.name), expected.column(column.name)
         if column.type == pa.float32():
             np.testing.assert_allclose(_numbers(got), _numbers(want), rtol=1e-6, atol=1e-6, err_msg=column.name)

@@ -132,3 +132,35 @@ def test_a_missing_column_is_named_with_those_there_are(tmp_path: Path) -> None:
 def test_a_panel_without_rows_is_refused() -> None:
     with pytest.raises(PanelError, match="has no rows"):
         panel_of(_rows().head(0), COLUMNS)
+
+
+def _shown(*columns: tuple[str, list[list[float]]]) -> Panel:
+    """A panel of covariates alone: of each, one list of days for each product."""
+    products = range(len(columns[0][1]))
+    days = range(len(columns[0][1][0]))
+    rows = [
+        {"product_id": f"p{p}", "location": "north", "date": FIRST + timedelta(days=d), "quantity": 1.0}
+        | {name: values[p][d] for name, values in columns}
+        for p in products
+        for d in days
+    ]
+    return panel_of(pd.DataFrame(rows), PanelColumns(known=tuple(name for name, _ in columns)))
+
+
+def test_a_covariate_is_a_promotion_if_it_is_a_share_that_few_series_have_at_a_time() -> None:
+    panel = _shown(
+        ("promotion", [[0, 1, 0.5, 0], [0, 0, 0, 1], [0, 0, 0, 0]]),
+        ("holiday", [[0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]),
+        ("price", [[2, 1, 1, 1], [1, 1, 1, 1], [3, 1, 1, 1]]),
+        ("never", [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]),
+    )
+    assert panel.covariates.promotion_names == ("promotion",)
+
+
+def test_runs_of_days_with_the_same_share_give_that_share_back() -> None:
+    values = [[0, 1, 0.5, 0.5, 0], [1, 0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
+    [promotions] = _shown(("promotion", values)).covariates.promotions()
+    keys = pa.array([f"p{p}\nnorth" for p in range(4)])
+    assert len(promotions.share) == 4
+    got = promotions.shares([keys], (FIRST - EPOCH).days, 5)
+    np.testing.assert_array_equal(got, 100 * np.array(values))

@@ -62,6 +62,25 @@ def test_origins_of_several_days_each_know_their_own_plans() -> None:
     assert share[1].sum() == 0
 
 
+def test_the_effect_expected_is_that_of_the_product_times_the_change_against_the_last_weeks() -> None:
+    told = line(ORIGIN - timedelta(days=13), TOMORROW, promotion_share=1.0, known=ORIGIN - timedelta(days=20))
+    features = features_of(1, planned_promotion_effect=3.0)
+    expected = frame_of(features, plans_of(told))["expected_promotion_effect"][0]
+    np.testing.assert_allclose(expected[:2], [3 * 0.5, 3 * -0.5], rtol=1e-6)
+    assert frame_of(features_of(1), plans_of())["expected_promotion_effect"].any() == 0
+
+
+def test_a_promotion_is_in_force_from_the_day_it_is_known() -> None:
+    told = line(ORIGIN, ORIGIN + timedelta(days=9), promotion_share=0.5, known=ORIGIN + timedelta(days=4))
+    [promotions] = plans_of(told).promotions()
+    day = (ORIGIN - date(1970, 1, 1)).days
+    assert promotions.shares([pa.array(["p0\nnorth"])], day, 12).tolist() == [[0] * 4 + [50] * 6 + [0] * 2]
+
+
+def test_where_no_promotion_is_told_there_is_none_to_learn_from() -> None:
+    assert plans_of(line(ORIGIN, TOMORROW, known=ORIGIN, holiday_name="Fair")).promotions() == ()
+
+
 # ---- prices
 
 
