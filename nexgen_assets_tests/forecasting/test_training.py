@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -15,6 +16,7 @@ from nexgen_assets.forecasting.baselines import seasonal_naive_forecast
 from nexgen_assets.forecasting.evaluation import squared_step_mean
 from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.forecasting.model import ModelError, TrainedModel
+from nexgen_assets.forecasting.panel import PanelColumns, panel_of
 from nexgen_assets.forecasting.plans import Plans
 from nexgen_assets.tables import CLEANED_FEATURES, DAILY_DEMAND, FORECASTS, HORIZON_DAYS, QUANTILES
 from nexgen_assets_tests.forecasting.panels import demand_panel
@@ -308,3 +310,33 @@ def test_no_origins_give_no_rows(panel: Panel, model: TrainedModel) -> None:
     table = model.predict(panel.features.slice(0, 0), Plans.none(), model_version="v1")
     assert table.num_rows == 0
     assert table.schema.names == FORECASTS.names
+
+
+def _shuffled(series: int = 40, days: int = 200) -> pd.DataFrame:
+    """Days drawn at random: nothing in a series' past tells its future but its mean. `told` gives the future away."""
+    rng = np.random.default_rng(8)
+    units = rng.poisson(np.linspace(2, 20, series)[:, None], (series, days)).astype(float)
+    days_of = [FIRST + timedelta(days=n) for n in range(days)]
+    rows = [(f"p{s:02d}", "north", day, units[s, n]) for s in range(series) for n, day in enumerate(days_of)]
+    return pd.DataFrame(rows, columns=["product_id", "location", "date", "quantity"]).assign(
+        told=lambda shown: shown["quantity"]
+    )
+
+
+@pytest.mark.parametrize(("known", "is_told"), [((), False), (("told",), True)])
+def test_where_days_are_shuffled_no_model_beats_the_mean_unless_the_future_leaks(
+    spark: SparkSession, known: tuple[str, ...], *, is_told: bool
+) -> None:
+    rows = _shuffled()
+    shuffled = panel_of(rows, PanelColumns(known=known))
+    last = shuffled.last_day
+    origin = last - timedelta(days=HORIZON_DAYS)
+    demand = spark.createDataFrame(shuffled.demand(last), DAILY_DEMAND.spark_ddl)
+    features = cleaned_features(demand, FIRST, last, 400)
+    model = training.train(features, demand, origin, shuffled.covariates, 20_000, "US")
+    at_origin = features.where(f"day = date '{origin}'").toArrow().sort_by("product_id")
+    means, _ = model.means_and_spread(at_origin, shuffled.covariates)
+    actual = rows["quantity"].to_numpy().reshape(40, -1)[:, -HORIZON_DAYS:]
+    rates = np.linspace(2, 20, 40)[:, None]
+    error, least = np.square(means - actual).sum(), np.square(rates - actual).sum()
+    assert (error < 0.5 * least) if is_told else (0.98 * least < error < 1.15 * least)
