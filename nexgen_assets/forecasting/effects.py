@@ -1,8 +1,8 @@
 """Promotion effects: by how much a promotion lifts what a product sells, learnt from its own past and its category's.
 
-What belongs here: which share of a series was on promotion each day, what its demand says of the effect, and how little
-data is shrunk. What does not: summing over windows and locations (`features.py`), the plans of a target day
-(`plans.py`).
+What belongs here: which share of a series was on promotion each day, what its demand says of the effect, and how what
+little data says is shrunk. What does not: the category's effects, which Spark sums (`features.py`), and the plans of a
+target day (`plans.py`).
 
 An effect is the least-squares slope of demand on the share on promotion, in multiples of the level without: 2 says that
 three times as much is sold where all of a location is on promotion. It is the ratio of two sums over the days on
@@ -11,14 +11,26 @@ category by adding that ratio times PRIOR_UNITS, the category's towards that of 
 as credibility theory has it: Buehlmann & Gisler, A Course in Credibility Theory and its Applications, 2005, ch. 4).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from nexgen_assets.forecasting.grid import (
+    THOUSANDTHS,
+    Grid,
+    SameProductAndDay,
+    WindowSums,
+    days_since_first_sale,
+    reals,
+    text,
+    whole,
+)
+from nexgen_assets.forecasting.rows import key_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,10 +123,55 @@ def _trailing(values: Whole) -> Whole:
 
 def in_units(excess: Whole, exposure: Whole) -> tuple[Reals, Reals]:
     """Sums of `effect_terms` with share as a fraction and demand in units."""
-    return excess / (SHARE_SCALE * 1_000), exposure / (SHARE_SCALE**2 * 1_000)
+    return excess / (SHARE_SCALE * THOUSANDTHS), exposure / (SHARE_SCALE**2 * THOUSANDTHS)
 
 
 def shrunk(excess: Whole, exposure: Whole, prior: Reals) -> Reals:
     """The effect of a product from its sums and its category's effect."""
     over, level = in_units(excess, exposure)
     return (over + PRIOR_UNITS * prior) / (level + PRIOR_UNITS)
+
+
+class EffectSums(NamedTuple):
+    """Sums of `effect_terms` over the days that tell, for the wanted rows of a grid."""
+
+    excess: Whole
+    exposure: Whole
+
+
+def effect_sums(
+    grid: Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]
+) -> Iterator[EffectSums]:
+    """Of each promotion, over EFFECT_DAYS; days whose level reaches back before the first sale do not tell."""
+    units = whole(grid.rows, "units")
+    is_censored = grid.dense(whole(grid.rows, "is_unknown") | whole(grid.rows, "is_stockout")) > 0
+    oldest = np.clip(days_since_first_sale(grid, units, wanted, lookback_days) - (LEVEL_DAYS - 1), -1, EFFECT_DAYS - 1)
+    for promotion in promotions:
+        share = promotion.shares(_series_keys(grid), grid.first_day, grid.shape[1])
+        terms = effect_terms(grid.dense(units), share, is_censored)
+        yield EffectSums(*(WindowSums(term, grid, wanted).between(0, oldest) for term in terms))
+
+
+def effects_on_products(
+    grid: Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]
+) -> dict[str, Reals]:
+    """The effect of each promotion on a product at all its locations, by feature.
+
+    The rows of the grid hold the effect on their category as `category_effect_<number of the promotion>`.
+    """
+    pooled = SameProductAndDay(grid, wanted)
+    found: dict[str, Reals] = {}
+    for i, sums in enumerate(effect_sums(grid, wanted, lookback_days, promotions)):
+        of_category = reals(grid.rows.column(f"category_effect_{i}").take(wanted))
+        effect = shrunk(pooled.sum(sums.excess), pooled.sum(sums.exposure), of_category)
+        found[effect_of(promotions[i].name)] = effect
+    return found
+
+
+def _series_keys(grid: Grid) -> list[pa.Array]:
+    """All keys that stand for each series: an empty product or location stands for every one."""
+    some_row = pa.array(np.unique(grid.series, return_index=True)[1])
+    product, location = (text(grid.rows.take(some_row), name) for name in ("product_id", "location"))
+    every = pa.array([""] * len(some_row))
+    pairs = [(product, location), (product, every), (every, location), (every, every)]
+    return [key_of(pa.chunked_array([p]), pa.chunked_array([place])) for p, place in pairs]

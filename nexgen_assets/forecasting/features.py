@@ -6,16 +6,12 @@ day (its calendar, its planned promotions, its horizon): that is `frame.py`.
 Every feature is a sum over a window of days, divided last by the number of days that count: those since the first sale
 whose demand is known. A new product is not a slow one, and a day nobody recorded, or on which the location was told to
 be closed, is not a day without demand; of a product that is listed and has sold nothing yet no day counts, and it
-counts in no mean over products. The sums are sums of integers (thousandths of a unit, counts), so that they do not
-depend on where the range of days begins: a range equals its single days, bit for bit. Spark filters and distributes the
-products, NumPy sums their series on a dense grid of series x days. Measured on a fifth of 12.6 M rows, the embedded
-engine's windows took 32 s (running sums) and 42 s (sliding sums), the grid under 11 s.
+counts in no mean over products. The sums are sums of integers (thousandths of a unit, counts): a range equals its
+single days, bit for bit. Spark filters and distributes the products, NumPy sums their series on a grid (`grid.py`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,15 +23,27 @@ from pyspark.sql import functions as F  # noqa: N812  (the name under which ever
 from nexgen_assets.forecasting.closings import was_told_closed
 from nexgen_assets.forecasting.effects import (
     CATEGORY_PRIOR_UNITS,
-    EFFECT_DAYS,
-    LEVEL_DAYS,
     SHARE_SCALE,
     Promotions,
     effect_of,
-    effect_terms,
-    shrunk,
+    effect_sums,
+    effects_on_products,
 )
-from nexgen_assets.forecasting.rows import key_of
+from nexgen_assets.forecasting.grid import (
+    EPOCH,
+    THOUSANDTHS,
+    Grid,
+    KnownDays,
+    SameProductAndDay,
+    Span,
+    WindowSums,
+    days_since,
+    days_since_first_sale,
+    grids,
+    reals,
+    text,
+    whole,
+)
 from nexgen_assets.tables import (
     CLEANED_FEATURES,
     DAY,
@@ -44,7 +52,6 @@ from nexgen_assets.tables import (
     PRODUCT_WINDOWS,
     SPREAD_WINDOWS,
     STOCKOUT_WINDOWS,
-    TEXT,
     WEEKDAY_LAGS,
 )
 
@@ -54,14 +61,10 @@ CATEGORY_DAYS = 28
 PRICE_DAYS = 91
 PRICE_CHANGE_PERCENT = 2  # the average price of a day moves by less with what a coupon or two takes off
 LAST_YEAR_WINDOW = (336, 363)  # ages in days of the 28 days that began 364 days before tomorrow
-SERIES_AT_ONCE = 128
-BATCHES_AT_ONCE = 16
 SERIES_PARTITIONS = 4  # the default of 200 starts 200 Python workers for a handful of series each
-THOUSANDTHS = 1_000
 PRICE_SCALE = 10_000
 # the square of a day's units saturates here (300,000 units a day), so that its sum over 91 days fits 64 bits
 LARGEST_SQUARED = 300_000 * THOUSANDTHS
-EPOCH = date(1970, 1, 1)
 
 Whole = NDArray[np.int64]
 
@@ -82,29 +85,12 @@ def cleaned_features(
         raise ValueError(f"the range ends on {end}, before it starts on {start}")
     first = start - timedelta(days=lookback_days - 1)
     demand = demand.where(F.col(DAY).between(F.lit(first), F.lit(end)))
-    span = _Span(start, end, lookback_days)
+    span = Span(start, end, lookback_days)
     telling = _telling_rows(demand, start)
     rows = _with_means_of_others(telling, demand, start)
     if promotions:
         rows = _with_category_effects(rows, telling, span, promotions)
     return _whole_products(rows).mapInArrow(_partition_features(span, promotions), _ddl(promotions))
-
-
-@dataclass(frozen=True)
-class _Span:
-    """The days start..end and what they look back on."""
-
-    start: date
-    end: date
-    lookback_days: int
-
-    @property
-    def first_day(self) -> int:
-        return (self.start - EPOCH).days - (self.lookback_days - 1)
-
-    @property
-    def days(self) -> int:
-        return (self.end - self.start).days + self.lookback_days
 
 
 def _whole_products(rows: DataFrame) -> DataFrame:
@@ -193,62 +179,53 @@ def _flag(condition: Column) -> Column:
 
 
 def _partition_features(
-    span: _Span, promotions: Sequence[Promotions]
+    span: Span, promotions: Sequence[Promotions]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def features(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for grid, wanted in _grids(batches, span):
+        for grid, wanted in grids(batches, span):
             yield from _feature_table(grid, wanted, span.lookback_days, promotions).to_batches()
 
     return features
 
 
-def _grids(batches: Iterator[pa.RecordBatch], span: _Span) -> Iterator[tuple["_Grid", Whole]]:
-    """The grids of some series at a time, and which of their rows lie in the days wanted."""
-    # one engine groups by an aggregate that needs several times the data's memory; a partition of encoded text and a
-    # slice of its series at a time need less than the data itself
-    for rows in _by_product(_compact(batches)):
-        grid = _Grid.of(rows, span.first_day, span.days)
-        wanted = np.flatnonzero(grid.day >= span.lookback_days - 1)
-        if len(wanted):
-            yield grid, wanted
-
-
 def _with_category_effects(
-    rows: DataFrame, telling: DataFrame, span: _Span, promotions: Sequence[Promotions]
+    rows: DataFrame, telling: DataFrame, span: Span, promotions: Sequence[Promotions]
 ) -> DataFrame:
     """Adds the effect of each promotion on the category of the row, shrunk to that on all products, by day."""
     names = [f"{term}_{i}" for i in range(len(promotions)) for term in ("excess", "exposure")]
     ddl = ", ".join(["`day` date", "`category_key` string", *(f"`{name}` bigint" for name in names)])
     parts = _whole_products(telling).mapInArrow(_category_terms(span, promotions), ddl)
     by_category = parts.groupBy(DAY, "category_key").agg(*(F.sum(name).alias(name) for name in names))
-    totals = by_category.groupBy(DAY).agg(*(F.sum(name).alias(f"all_{name}") for name in names))
-    sums = totals.join(by_category, DAY)
-    effects = [_category_effect(i).alias(f"category_effect_{i}") for i in range(len(promotions))]
-    effects_of_categories = sums.select(F.col(DAY), "category_key", *effects)
+    effects = by_category.select(
+        *(DAY, "category_key"), *(_category_effect(i).alias(f"category_effect_{i}") for i in range(len(promotions)))
+    )
     # the small side first, as above
     keyed = rows.withColumn("category_key", _category_key())
-    return effects_of_categories.join(keyed, [DAY, "category_key"], "right").drop("category_key")
+    return effects.join(keyed, [DAY, "category_key"], "right").drop("category_key")
 
 
 def _category_effect(number: int) -> Column:
-    def units(name: str, share_power: int) -> Column:
-        return F.col(f"{name}_{number}") / F.lit(SHARE_SCALE**share_power * THOUSANDTHS)
-
-    of_all = F.coalesce(units("all_excess", 1) / F.nullif(units("all_exposure", 2), F.lit(0.0)), F.lit(0.0))
+    excess = F.col(f"excess_{number}") / F.lit(SHARE_SCALE * THOUSANDTHS)
+    exposure = F.col(f"exposure_{number}") / F.lit(SHARE_SCALE**2 * THOUSANDTHS)
+    # sums of the whole numbers: exact in any order
+    excess_of_all, exposure_of_all = (
+        F.sum(f"{name}_{number}").over(Window.partitionBy(DAY)) for name in ("excess", "exposure")
+    )
+    of_all = F.coalesce(excess_of_all / F.nullif(exposure_of_all, F.lit(0)) * SHARE_SCALE, F.lit(0.0))
     prior = F.lit(CATEGORY_PRIOR_UNITS)
-    return (units("excess", 1) + prior * of_all) / (units("exposure", 2) + prior)
+    return (excess + prior * of_all) / (exposure + prior)
 
 
 def _category_terms(
-    span: _Span, promotions: Sequence[Promotions]
+    span: Span, promotions: Sequence[Promotions]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Sums of `effects.effect_terms` by day and category, of a partition."""
 
     def terms(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for grid, wanted in _grids(batches, span):
+        for grid, wanted in grids(batches, span):
             rows = grid.rows.take(wanted)
-            columns: dict[str, Any] = {DAY: rows.column(DAY), "category_key": _text(rows, "category")}
-            for i, sums in enumerate(_effect_sums(grid, wanted, span.lookback_days, promotions)):
+            columns: dict[str, Any] = {DAY: rows.column(DAY), "category_key": text(rows, "category")}
+            for i, sums in enumerate(effect_sums(grid, wanted, span.lookback_days, promotions)):
                 columns |= {f"excess_{i}": sums.excess, f"exposure_{i}": sums.exposure}
             told = pa.table(columns)
             summed = told.group_by([DAY, "category_key"]).aggregate([(name, "sum") for name in told.schema.names[2:]])
@@ -257,123 +234,15 @@ def _category_terms(
     return terms
 
 
-def _compact(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows with encoded text, in memory of their own.
-
-    A batch lent by the engine keeps all its columns alive while any of them is referenced: copy, and let it go.
-    """
-    while lent := list(islice(batches, BATCHES_AT_ONCE)):
-        rows = pa.concat_batches([*lent, lent[0].slice(0, 0)])  # one batch alone would not be copied
-        del lent
-        arrays = [
-            rows.column(f.name).cast(TEXT).dictionary_encode() if _is_text(f) else rows.column(f.name)
-            for f in rows.schema
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, names=rows.schema.names)
-
-
-def _is_text(field: pa.Field) -> bool:
-    return field.name in ("product_id", "location", "product_name", "category")
-
-
-def _by_product(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows in slices of whole products: some SERIES_AT_ONCE series each, more where one product has more."""
-    chunks = list(batches)
-    if not chunks:
-        return
-    rows = pa.Table.from_batches(chunks).unify_dictionaries().combine_chunks()
-    chunks.clear()
-    series = _series(rows)
-    order = np.argsort(series, kind="stable")
-    first_rows = np.unique(_codes(rows.column("product_id"))[order], return_index=True)[1]
-    some = np.searchsorted(series[order], np.arange(SERIES_AT_ONCE, series.max() + 1, SERIES_AT_ONCE))
-    ends = np.append(first_rows, len(order))[np.searchsorted(first_rows, some)]
-    for part in np.split(order, np.unique(ends)):
-        if len(part):
-            yield rows.take(part)
-
-
-def _series(rows: pa.Table) -> Whole:
-    """A number from 0 for each product x location, by product."""
-    product, location = (_codes(rows.column(name)) for name in ("product_id", "location"))
-    return np.unique(product * (location.max() + 1) + location, return_inverse=True)[1]
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """The rows of some series and their place on a dense grid of series x days."""
-
-    rows: pa.Table
-    series: Whole
-    day: Whole
-    shape: tuple[int, int]
-    first_day: int
-
-    @classmethod
-    def of(cls, rows: pa.Table, first_day: int, days: int) -> "_Grid":
-        series = _series(rows)
-        day = rows.column(DAY).cast(pa.int32()).to_numpy().astype(np.int64) - first_day
-        return cls(rows, series, day, (int(series.max()) + 1, days), first_day)
-
-    def dense(self, values: Whole) -> Whole:
-        """The values of all rows on the grid, 0 where there is no row."""
-        grid = np.zeros(self.shape, dtype=np.int64)
-        grid[self.series, self.day] = values
-        return grid
-
-
-class _WindowSums:
-    """Sums of one measure over windows of days, for the wanted rows of a grid."""
-
-    def __init__(self, grid: _Grid, values: Whole, wanted: Whole) -> None:
-        self._sum(grid.dense(values), grid, wanted)
-
-    @classmethod
-    def dense(cls, values: Whole, grid: _Grid, wanted: Whole) -> "_WindowSums":
-        """Of a measure that is told on the grid."""
-        sums = cls.__new__(cls)
-        sums._sum(values, grid, wanted)
-        return sums
-
-    def _sum(self, dense: Whole, grid: _Grid, wanted: Whole) -> None:
-        series, days = grid.shape
-        running = np.zeros((series, days + 1), dtype=np.int64)
-        np.cumsum(dense, axis=1, out=running[:, 1:])
-        self._running = running.ravel()
-        self._after = grid.series[wanted] * (days + 1) + grid.day[wanted] + 1
-
-    def between(self, newest: int, oldest: int | Whole) -> Whole:
-        """Sum over the days that lie `newest`..`oldest` days back, `oldest` one for all rows or one for each."""
-        return self._running[self._after - newest] - self._running[self._after - oldest - 1]
-
-    def last(self, days: int) -> Whole:
-        return self.between(0, days - 1)
-
-
-class _KnownDays:
-    """How many days of a window count, for the wanted rows of a grid: those since the first sale with known demand."""
-
-    def __init__(self, grid: _Grid, is_unknown: Whole, wanted: Whole, age: Whole) -> None:
-        self.unknown = _WindowSums(grid, is_unknown, wanted)
-        self._age = age
-
-    def between(self, newest: int, oldest: int) -> Whole:
-        oldest_of_age = np.clip(self._age, newest - 1, oldest)  # newest - 1: an empty window
-        return oldest_of_age - newest + 1 - self.unknown.between(newest, oldest_of_age)
-
-    def last(self, days: int) -> Whole:
-        return self.between(0, days - 1)
-
-
-def _feature_table(grid: _Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]) -> pa.Table:
-    rows, units = grid.rows.take(wanted), _whole(grid.rows, "units")
-    demand = _WindowSums(grid, units, wanted)
-    age = _days_since_first_sale(grid, units, wanted, lookback_days)
-    is_new_item = (age < 0) & (_whole(rows, "is_unsold") > 0)
+def _feature_table(grid: Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]) -> pa.Table:
+    rows, units = grid.rows.take(wanted), whole(grid.rows, "units")
+    demand = grid.window_sums(units, wanted)
+    age = days_since_first_sale(grid, units, wanted, lookback_days)
+    is_new_item = (age < 0) & (whole(rows, "is_unsold") > 0)
     # never sold: every day was a zero, but for what is only listed
     counted = np.where((age >= 0) | is_new_item, age, lookback_days)
-    is_unknown, is_stockout = _whole(grid.rows, "is_unknown"), _whole(grid.rows, "is_stockout")
-    known = _KnownDays(grid, is_unknown, wanted, counted)
+    is_unknown, is_stockout = whole(grid.rows, "is_unknown"), whole(grid.rows, "is_stockout")
+    known = KnownDays(grid, is_unknown, wanted, counted)
     copied = (DAY, "product_id", "location", "product_name", "category", "delisted_on")
     features: dict[str, pa.ChunkedArray | pa.Array | NDArray[np.float64]] = {name: rows.column(name) for name in copied}
     features["is_new_item"] = pa.array(is_new_item)
@@ -385,18 +254,18 @@ def _feature_table(grid: _Grid, wanted: Whole, lookback_days: int, promotions: S
     features |= {f"weekday_mean_{k}": _weekday_mean(demand, known, k) for k in WEEKDAY_LAGS}
     features |= _last_year(demand, known, age)
     features["age_days"] = np.maximum(age, 0).astype(np.float64)
-    days_since_sale = np.minimum(_whole(rows, "days_since_sale"), lookback_days).astype(np.float64)
+    days_since_sale = np.minimum(whole(rows, "days_since_sale"), lookback_days).astype(np.float64)
     features["days_since_sale"] = days_since_sale
     features |= _price(grid, units, wanted, lookback_days)
-    sold_on_promotion = _whole(grid.rows, "is_promotion")
-    features["promotion_share_28"] = _WindowSums(grid, sold_on_promotion, wanted).last(28) / 28
-    since_promotion = _days_since(grid, sold_on_promotion > 0, wanted, lookback_days)
+    sold_on_promotion = whole(grid.rows, "is_promotion")
+    features["promotion_share_28"] = grid.window_sums(sold_on_promotion, wanted).last(28) / 28
+    since_promotion = days_since(grid, sold_on_promotion > 0, wanted, lookback_days)
     features["days_since_promotion"] = since_promotion.astype(np.float64)
-    stockouts = _WindowSums(grid, is_stockout, wanted)
+    stockouts = grid.window_sums(is_stockout, wanted)
     features |= {f"stockout_share_{w}": stockouts.last(w) / w for w in STOCKOUT_WINDOWS}
     features["category_mean_28"] = rows.column("category_mean")
     features["location_mean_28"] = rows.column("location_mean")
-    features |= _effects(grid, wanted, lookback_days, promotions)
+    features |= effects_on_products(grid, wanted, lookback_days, promotions)
     return _as_table(features)
 
 
@@ -405,25 +274,25 @@ def _mean(sums: Whole, days: Whole, scale: int = THOUSANDTHS) -> NDArray[np.floa
     return np.where(days > 0, sums / np.maximum(days * scale, 1), np.nan)
 
 
-def _lag(demand: _WindowSums, known: _KnownDays, days: int) -> NDArray[np.float64]:
+def _lag(demand: WindowSums, known: KnownDays, days: int) -> NDArray[np.float64]:
     return np.where(known.unknown.between(days, days) > 0, np.nan, demand.between(days, days) / THOUSANDTHS)
 
 
 def _in_stock(
-    grid: _Grid, units: Whole, is_censored: Whole, wanted: Whole, age: Whole
+    grid: Grid, units: Whole, is_censored: Whole, wanted: Whole, age: Whole
 ) -> dict[str, NDArray[np.float64]]:
     """Means over the days whose sales were the demand: what a day without stock sold says little of it."""
-    days = _KnownDays(grid, is_censored, wanted, age)
-    demand = _WindowSums(grid, units * (1 - is_censored), wanted)
+    days = KnownDays(grid, is_censored, wanted, age)
+    demand = grid.window_sums(units * (1 - is_censored), wanted)
     return {f"in_stock_mean_{w}": _mean(demand.last(w), days.last(w)) for w in IN_STOCK_WINDOWS}
 
 
 def _spread(
-    grid: _Grid, demand: _WindowSums, known: _KnownDays, units: Whole, wanted: Whole
+    grid: Grid, demand: WindowSums, known: KnownDays, units: Whole, wanted: Whole
 ) -> dict[str, NDArray[np.float64]]:
     """Population standard deviation, and the share of days without a sale."""
-    squares = _WindowSums(grid, np.minimum(units, LARGEST_SQUARED) ** 2, wanted)
-    sales = _WindowSums(grid, (units > 0).astype(np.int64), wanted)
+    squares = grid.window_sums(np.minimum(units, LARGEST_SQUARED) ** 2, wanted)
+    sales = grid.window_sums((units > 0).astype(np.int64), wanted)
     columns: dict[str, NDArray[np.float64]] = {}
     for w in SPREAD_WINDOWS:
         days = known.last(w)
@@ -433,101 +302,31 @@ def _spread(
     return columns
 
 
-def _product_means(
-    grid: _Grid, demand: _WindowSums, known: _KnownDays, wanted: Whole
-) -> dict[str, NDArray[np.float64]]:
+def _product_means(grid: Grid, demand: WindowSums, known: KnownDays, wanted: Whole) -> dict[str, NDArray[np.float64]]:
     """What a location knows of a product from the others: means over all locations with a row on the day."""
-    pooled = _SameProductAndDay(grid, wanted)
+    pooled = SameProductAndDay(grid, wanted)
     return {f"product_mean_{w}": _mean(pooled.sum(demand.last(w)), pooled.sum(known.last(w))) for w in PRODUCT_WINDOWS}
 
 
-class _SameProductAndDay:
-    """The wanted rows of a product on a day, at whatever location."""
-
-    def __init__(self, grid: _Grid, wanted: Whole) -> None:
-        product, day = _codes(grid.rows.column("product_id"))[wanted], grid.day[wanted]
-        self._together = np.unique(product * grid.shape[1] + day, return_inverse=True)[1]
-
-    def sum(self, values: Whole) -> Whole:
-        """Of each row, the sum over the rows it is together with."""
-        sums = np.zeros(self._together.max() + 1, np.int64)
-        np.add.at(sums, self._together, values)
-        return sums[self._together]
-
-
-@dataclass(frozen=True)
-class _EffectSums:
-    """Sums of `effects.effect_terms` over the days that tell, for the wanted rows of a grid."""
-
-    excess: Whole
-    exposure: Whole
-
-
-def _effect_sums(
-    grid: _Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]
-) -> Iterator[_EffectSums]:
-    """Over EFFECT_DAYS, days on which the level was that of a product not yet sold do not tell."""
-    units = _whole(grid.rows, "units")
-    is_censored = grid.dense(_whole(grid.rows, "is_unknown") | _whole(grid.rows, "is_stockout")) > 0
-    oldest = np.clip(_days_since_first_sale(grid, units, wanted, lookback_days) - (LEVEL_DAYS - 1), -1, EFFECT_DAYS - 1)
-    for promotion in promotions:
-        share = promotion.shares(_series_keys(grid), grid.first_day, grid.shape[1])
-        terms = effect_terms(grid.dense(units), share, is_censored)
-        yield _EffectSums(*(_WindowSums.dense(term, grid, wanted).between(0, oldest) for term in terms))
-
-
-def _effects(
-    grid: _Grid, wanted: Whole, lookback_days: int, promotions: Sequence[Promotions]
-) -> dict[str, NDArray[np.float64]]:
-    """The effect of each promotion on a product at all its locations."""
-    pooled = _SameProductAndDay(grid, wanted)
-    found: dict[str, NDArray[np.float64]] = {}
-    for i, sums in enumerate(_effect_sums(grid, wanted, lookback_days, promotions)):
-        of_category = _reals(grid.rows.column(f"category_effect_{i}").take(wanted))
-        effect = shrunk(pooled.sum(sums.excess), pooled.sum(sums.exposure), of_category)
-        found[effect_of(promotions[i].name)] = effect
-    return found
-
-
-def _series_keys(grid: _Grid) -> list[pa.Array]:
-    """All keys that stand for each series: an empty product or location stands for every one."""
-    some_row = pa.array(np.unique(grid.series, return_index=True)[1])
-    product, location = (_text(grid.rows.take(some_row), name) for name in ("product_id", "location"))
-    every = pa.array([""] * len(some_row))
-    pairs = [(product, location), (product, every), (every, location), (every, every)]
-    return [key_of(pa.chunked_array([p]), pa.chunked_array([place])) for p, place in pairs]
-
-
-def _weekday_mean(demand: _WindowSums, known: _KnownDays, lag: int) -> NDArray[np.float64]:
+def _weekday_mean(demand: WindowSums, known: KnownDays, lag: int) -> NDArray[np.float64]:
     ages = [lag + 7 * week for week in range(WEEKDAY_WEEKS)]
     sums, days = (np.sum([window.between(age, age) for age in ages], axis=0) for window in (demand, known))
     return _mean(sums, days)
 
 
-def _days_since_first_sale(grid: _Grid, units: Whole, wanted: Whole, lookback_days: int) -> Whole:
-    """Age within the lookback, -1 where nothing has sold in it."""
-    never = grid.shape[1]
-    sold_on = np.full(grid.shape, never, dtype=np.int64)
-    sales = units > 0
-    sold_on[grid.series[sales], grid.day[sales]] = grid.day[sales]
-    next_sale = np.minimum.accumulate(sold_on[:, ::-1], axis=1)[:, ::-1]
-    first_sale = next_sale[grid.series[wanted], grid.day[wanted] - (lookback_days - 1)]
-    return np.maximum(grid.day[wanted] - first_sale, -1)
-
-
-def _last_year(demand: _WindowSums, known: _KnownDays, age: Whole) -> dict[str, NDArray[np.float64]]:
+def _last_year(demand: WindowSums, known: KnownDays, age: Whole) -> dict[str, NDArray[np.float64]]:
     """Last year's demand over the days ahead, for series that old."""
     last_year = _mean(demand.between(*LAST_YEAR_WINDOW), known.between(*LAST_YEAR_WINDOW))
     return {"demand_mean_next_28_last_year": np.where(age >= LAST_YEAR_WINDOW[1], last_year, np.nan)}
 
 
-def _price(grid: _Grid, units: Whole, wanted: Whole, lookback_days: int) -> dict[str, NDArray[np.float64]]:
+def _price(grid: Grid, units: Whole, wanted: Whole, lookback_days: int) -> dict[str, NDArray[np.float64]]:
     """The latest price, against the mean price of the days sold and of its category, and how long it has held."""
-    price = _whole(grid.rows, "price")
+    price = whole(grid.rows, "price")
     is_sold_at = grid.rows.column("price").is_valid().to_numpy() & (units > 0)
-    sold_at = _WindowSums(grid, np.where(is_sold_at, price, 0), wanted).last(PRICE_DAYS)
-    days_sold = _WindowSums(grid, is_sold_at.astype(np.int64), wanted).last(PRICE_DAYS)
-    latest, of_category = (_reals(grid.rows.column(name).take(wanted)) for name in ("price", "category_price"))
+    sold_at = grid.window_sums(np.where(is_sold_at, price, 0), wanted).last(PRICE_DAYS)
+    days_sold = grid.window_sums(is_sold_at.astype(np.int64), wanted).last(PRICE_DAYS)
+    latest, of_category = (reals(grid.rows.column(name).take(wanted)) for name in ("price", "category_price"))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(sold_at > 0, latest * days_sold / sold_at, np.nan)
         ratio_of_category = np.where(of_category > 0, latest / of_category, np.nan)
@@ -540,7 +339,7 @@ def _price(grid: _Grid, units: Whole, wanted: Whole, lookback_days: int) -> dict
 
 
 def _days_since_price_change(
-    grid: _Grid, price: Whole, is_sold_at: NDArray[np.bool_], wanted: Whole, lookback_days: int
+    grid: Grid, price: Whole, is_sold_at: NDArray[np.bool_], wanted: Whole, lookback_days: int
 ) -> NDArray[np.float64]:
     """Days since the price of a day sold last differed from that of the day sold before, both in the lookback."""
     sold = np.flatnonzero(is_sold_at)
@@ -551,20 +350,11 @@ def _days_since_price_change(
     is_changed, held_until = np.zeros(len(price), bool), np.full(grid.shape, -1)
     is_changed[after[changed]] = True
     held_until[grid.series[after[changed]], grid.day[after[changed]]] = grid.day[before[changed]]
-    days = _days_since(grid, is_changed, wanted, lookback_days)
+    days = days_since(grid, is_changed, wanted, lookback_days)
     day = grid.day[wanted]
     price_before = held_until[grid.series[wanted], np.maximum(day - days, 0)]
     is_known = (days < lookback_days) & (price_before > day - lookback_days)
     return np.where(is_known, days, lookback_days).astype(np.float64)
-
-
-def _days_since(grid: _Grid, happened: NDArray[np.bool_], wanted: Whole, lookback_days: int) -> Whole:
-    """Days since it last happened, `lookback_days` where it did not within them."""
-    never = -lookback_days
-    happened_on = np.full(grid.shape, never, dtype=np.int64)
-    happened_on[grid.series[happened], grid.day[happened]] = grid.day[happened]
-    last = np.maximum.accumulate(happened_on, axis=1)[grid.series[wanted], grid.day[wanted]]
-    return np.minimum(grid.day[wanted] - last, lookback_days)
 
 
 def _as_table(features: dict[str, pa.ChunkedArray | pa.Array | NDArray[np.float64]]) -> pa.Table:
@@ -579,20 +369,3 @@ def _as_table(features: dict[str, pa.ChunkedArray | pa.Array | NDArray[np.float6
             values = pa.array(values.astype(np.float32), from_pandas=True)
         arrays.append(values.cast(field.type))
     return pa.Table.from_arrays(arrays, names=schema.names)
-
-
-def _whole(rows: pa.Table, name: str) -> Whole:
-    return rows.column(name).cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64)
-
-
-def _text(rows: pa.Table, name: str) -> pa.Array:
-    """Names, empty where there is none."""
-    return rows.column(name).cast(pa.string()).fill_null("").combine_chunks()
-
-
-def _reals(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    return column.cast(pa.float64()).to_numpy()
-
-
-def _codes(column: pa.ChunkedArray) -> Whole:
-    return column.combine_chunks().indices.to_numpy().astype(np.int64)

@@ -33,7 +33,7 @@ class TrainingError(ValueError):
 def training_frame(
     features: DataFrame, demand: DataFrame, as_of: date, rows: int, horizon_days: int = HORIZON_DAYS
 ) -> pa.Table:
-    """Sampled origins (columns of `tables.CLEANED_FEATURES`) with `horizon`, `target` (units) and `sampling_weight`.
+    """Sampled origins (the columns of `features`) with `horizon`, `target` (units) and `sampling_weight`.
 
     Sampled from the origin's side, by a hash: whether a target row exists must not matter, since none means no sale.
     Targets lie at `as_of` or before. Days of unknown demand are no targets; on those known to be out of stock
@@ -64,7 +64,7 @@ def training_frame(
     )
     joined = dated.join(targets, [*SERIES, "target_date"], "left")
     sold = joined.where(~F.coalesce("is_unknown", F.lit(False))).select(
-        *CLEANED_FEATURES.names,
+        *features.columns,
         "horizon",
         "sampling_weight",
         F.coalesce("sold", F.lit(0.0)).alias("target"),
