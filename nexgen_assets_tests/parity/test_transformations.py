@@ -1,8 +1,9 @@
 """Every transformation gives the same table on Sail and on Apache Spark: the same rows, the same types."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
@@ -19,6 +20,7 @@ from nexgen_assets.sales.cleaning import DUPLICATE_OF_OTHER_FILE, cleaned, rejec
 from nexgen_assets.sales.demand import daily_demand
 from nexgen_assets.tables import (
     CALENDAR,
+    CLEANED_FEATURES,
     CLEANED_SALES,
     DAILY_DEMAND,
     FIRM_LINES,
@@ -33,6 +35,8 @@ from nexgen_assets.tables import (
     TABLES,
     Table,
 )
+from nexgen_assets_tests.forecasting.frames import line, plans_of
+from nexgen_assets_tests.forecasting.panels import demand_panel
 from nexgen_assets_tests.parity.conftest import CALENDAR_START, LAST_DAY
 
 ACTIVE_DAYS = 30
@@ -221,6 +225,29 @@ def test_both_engines_make_the_same_table(by_sail: Tables, by_jvm: Tables, name:
     assert by_jvm[name].schema.names == by_sail[name].schema.names
     assert by_jvm[name].schema.types == by_sail[name].schema.types
     assert in_order(by_jvm[name], name) == in_order(by_sail[name], name)
+
+
+def test_both_engines_learn_the_same_effects_of_promotions(spark: SparkSession, jvm_spark: SparkSession) -> None:
+    first, days = date(2024, 1, 1), 200
+    last = first + timedelta(days=days - 1)
+    demand = demand_panel(first, days)
+    share = np.where(np.arange(days) % 10 == 3, 0.5, 0)
+    told = [
+        line(day, day, product=product, location="", known=first, promotion_share=float(on))
+        for product, shift in (("000", 0), ("002", 4))
+        for day, on in ((first + timedelta(days=n), share[n - shift]) for n in range(days))
+        if on
+    ]
+    promotions = plans_of(*told).promotions()
+
+    def effects(engine: SparkSession) -> list[dict]:
+        frame = engine.createDataFrame(demand, DAILY_DEMAND.spark_ddl)
+        rows = cleaned_features(frame, last - timedelta(days=2), last, 400, promotions).toArrow()
+        return rows.select([*CLEANED_FEATURES.grain, "planned_promotion_effect"]).to_pylist()
+
+    by_engine = [sorted(effects(engine), key=lambda row: tuple(row.values())) for engine in (spark, jvm_spark)]
+    assert by_engine[0] == by_engine[1]
+    assert len({row["planned_promotion_effect"] for row in by_engine[0]}) > 3
 
 
 def test_the_sample_holds_what_engines_could_disagree_on(by_sail: Tables) -> None:
