@@ -11,6 +11,7 @@ known ahead (`--known-ahead`, days); prices of target days are not used.
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -19,6 +20,7 @@ import duckdb
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from nexgen_assets.forecasting.effects import Promotions
 from nexgen_assets.forecasting.features import cleaned_features
 from nexgen_assets.forecasting.model import TrainedModel
 from nexgen_assets.forecasting.plans import Plans
@@ -67,7 +69,7 @@ def main() -> None:
         plan = _build_panel(Path(folder), options.known_ahead)
         session = connect(remote)
         started = time.perf_counter()
-        _build_features(session, Path(folder), Plans(plan))
+        _build_features(session, Path(folder), () if options.without_effects else Plans(plan).promotions())
         built = time.perf_counter()
         print(f"features {built - started:.1f} s")
         for until in options.until or [LAST]:
@@ -82,6 +84,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--until", type=date.fromisoformat, action="append", help="last day of a hold-out")
     parser.add_argument("--known-ahead", type=int, default=35, help="days from a plan's publication to its start")
+    parser.add_argument("--without-effects", action="store_true", help="leave out the effects of promotions")
     parser.add_argument("--threads", type=int, default=SETTINGS.threads, help="threads XGBoost may use")
     return parser.parse_args()
 
@@ -116,9 +119,9 @@ def _nullable(table: Table) -> pa.Schema:
     return pa.schema([field.with_nullable(True) for field in table.arrow_schema])
 
 
-def _build_features(session: SparkSession, folder: Path, plans: Plans) -> None:
+def _build_features(session: SparkSession, folder: Path, promotions: Sequence[Promotions]) -> None:
     demand = session.read.parquet(str(folder / "daily_demand.parquet"))
-    features = cleaned_features(demand, FIRST, LAST, SETTINGS.lookback_days, plans.promotions())
+    features = cleaned_features(demand, FIRST, LAST, SETTINGS.lookback_days, promotions)
     features.write.parquet(str(folder / "cleaned_features"))
 
 
