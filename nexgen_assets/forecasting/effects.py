@@ -65,6 +65,12 @@ class Promotions:
     end: Whole
     share: Whole
 
+    def within(self, first_day: int, days: int) -> "Promotions":
+        """The entries that reach into these days: Spark sends them along with its plan."""
+        reaching = np.flatnonzero((self.end >= first_day) & (self.start < first_day + days))
+        keys = self.keys.take(pa.array(reaching)).cast(pa.string()).dictionary_encode()
+        return Promotions(self.name, keys, *(values[reaching] for values in (self.start, self.end, self.share)))
+
     def shares(self, keys: Sequence[pa.Array], first_day: int, days: int) -> Whole:
         """The share [series, days] of each series from `first_day` on; `keys` holds all that stand for the series."""
         grid = np.zeros((len(keys[0]), days), np.int64)

@@ -86,6 +86,7 @@ def cleaned_features(
     first = start - timedelta(days=lookback_days - 1)
     demand = demand.where(F.col(DAY).between(F.lit(first), F.lit(end)))
     span = Span(start, end, lookback_days)
+    promotions = [promotion.within(span.first_day, span.days) for promotion in promotions]
     telling = _telling_rows(demand, start)
     rows = _with_means_of_others(telling, demand, start)
     if promotions:

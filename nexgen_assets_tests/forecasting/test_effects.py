@@ -84,3 +84,12 @@ def test_the_share_of_a_day_is_the_largest_of_the_entries_that_run_on_it(runs: l
         for day in range(20):
             on = [s for key, start, end, s in entries if key in {name, "every"} and start <= day <= end]
             assert got[number, day] == max(on, default=0)
+
+
+@given(runs=RUNS, first=st.integers(-10, 20), days=st.integers(1, 9))
+def test_entries_of_other_days_change_nothing(runs: list[tuple[str, int, int, int]], first: int, days: int) -> None:
+    told = promotions(*((key, start, start + length, share) for key, start, length, share in runs))
+    keys = [pa.array(KEYS)]
+    some = told.within(first, days)
+    assert some.shares(keys, first, days).tolist() == told.shares(keys, first, days).tolist()
+    assert len(some.share) == int(((told.end >= first) & (told.start < first + days)).sum())
