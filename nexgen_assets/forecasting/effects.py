@@ -30,7 +30,7 @@ from nexgen_assets.forecasting.grid import (
     text,
     whole,
 )
-from nexgen_assets.forecasting.rows import key_of
+from nexgen_assets.forecasting.rows import keys_that_hold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,9 +152,9 @@ def effect_sums(
     units = whole(grid.rows, "units")
     is_censored = grid.dense(whole(grid.rows, "is_unknown") | whole(grid.rows, "is_stockout")) > 0
     oldest = np.clip(days_since_first_sale(grid, units, wanted, lookback_days) - (LEVEL_DAYS - 1), -1, EFFECT_DAYS - 1)
+    keys, demand = _series_keys(grid), grid.dense(units)
     for promotion in promotions:
-        share = promotion.shares(_series_keys(grid), grid.first_day, grid.shape[1])
-        terms = effect_terms(grid.dense(units), share, is_censored)
+        terms = effect_terms(demand, promotion.shares(keys, grid.first_day, grid.shape[1]), is_censored)
         yield EffectSums(*(WindowSums(term, grid, wanted).between(0, oldest) for term in terms))
 
 
@@ -175,9 +175,6 @@ def effects_on_products(
 
 
 def _series_keys(grid: Grid) -> list[pa.Array]:
-    """All keys that stand for each series: an empty product or location stands for every one."""
     some_row = pa.array(np.unique(grid.series, return_index=True)[1])
     product, location = (text(grid.rows.take(some_row), name) for name in ("product_id", "location"))
-    every = pa.array([""] * len(some_row))
-    pairs = [(product, location), (product, every), (every, location), (every, every)]
-    return [key_of(pa.chunked_array([p]), pa.chunked_array([place])) for p, place in pairs]
+    return keys_that_hold(product, location)

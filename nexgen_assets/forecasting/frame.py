@@ -9,7 +9,7 @@ and promotions read off sales lines are history only: on a target day they would
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.effects import effect_of
+from nexgen_assets.forecasting.grid import EPOCH
 from nexgen_assets.forecasting.listing import is_new_item
 from nexgen_assets.forecasting.rows import day_numbers
 from nexgen_assets.tables import (
@@ -40,7 +41,6 @@ COVARIATE_HISTORY_DAYS = 28
 KNOWN_DAYS = COVARIATE_HISTORY_DAYS + HORIZON_DAYS
 HOLIDAY_REACH_DAYS = 14
 UNKNOWN = -1
-EPOCH = date(1970, 1, 1)
 
 PRODUCT_TRENDS = (7, 91)  # of the product at all locations, against its last 28 days
 EXPECTED_EFFECT = "expected_promotion_effect"
@@ -153,12 +153,13 @@ def expand(  # noqa: PLR0917
     """
     level = level_of(features)
     origin = day_numbers(features.column(DAY))
+    known = _known(covariates.around(features, origin), rows, horizons)
     blocks = [
         horizons[:, None].astype(np.float32),
         _own(features, level, categories)[rows],
         _weekday(features, level, rows, horizons),
         _calendar(origin[rows] + horizons, country, covariates.holidays(features, origin), rows, horizons),
-        known := _known(covariates.around(features, origin), rows, horizons),
+        known,
         _expected_effect(features, known, rows, covariates),
         covariates.static(features)[rows],
     ]

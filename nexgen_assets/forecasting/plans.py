@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nexgen_assets.forecasting.effects import SHARE_SCALE, Promotions
 from nexgen_assets.forecasting.frame import COVARIATE_HISTORY_DAYS, KNOWN_DAYS, Flags, Real32, Whole, positions
-from nexgen_assets.forecasting.rows import day_numbers, key_of
+from nexgen_assets.forecasting.rows import day_numbers, key_of, keys_that_hold
 from nexgen_assets.tables import CALENDAR, HORIZON_DAYS
 
 PLANNED_PROMOTION, PLANNED_PRICE_RATIO = "planned_promotion", "planned_price_ratio"
@@ -127,9 +127,8 @@ class _Lines:
         for offset in range(KNOWN_DAYS):
             runs = (begin <= offset) & (offset <= end)
             choose.overlapping(by_key[:, offset], code[runs], value[runs])
-        every = pa.chunked_array([pa.array([""] * len(product), pa.string())])
-        wanted = [(product, location), (product, every), (every, location), (every, every)]
-        return choose.over_keys([by_key[positions(key_of(*key), keys.dictionary)] for key in wanted])
+        wanted = keys_that_hold(product, location)
+        return choose.over_keys([by_key[positions(key, keys.dictionary)] for key in wanted])
 
 
 def _put_last(into: Real32, index: Whole, values: Real32) -> None:

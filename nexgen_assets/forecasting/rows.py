@@ -45,11 +45,18 @@ def series_key(table: pa.Table) -> pa.Array:
     return key_of(table["product_id"], table["location"])
 
 
-def key_of(product: pa.ChunkedArray, location: pa.ChunkedArray) -> pa.Array:
+def key_of(product: pa.Array | pa.ChunkedArray, location: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Both names of each row as one text."""
     join: Any = pc.binary_join_element_wise  # pyright: ignore[reportAttributeAccessIssue]
     keys = join(product.cast(pa.string()), location.cast(pa.string()), "\n")
     return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+
+
+def keys_that_hold(product: pa.Array | pa.ChunkedArray, location: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    """The keys of lines that hold for each row, the narrowest first: an empty product or location means every one."""
+    every = pa.array([""] * len(product), pa.string())
+    pairs = [(product, location), (product, every), (every, location), (every, every)]
+    return [key_of(*pair) for pair in pairs]
 
 
 def day_numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
